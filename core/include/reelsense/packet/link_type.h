@@ -8,6 +8,7 @@ namespace reelsense {
 enum class LinkType : std::uint16_t {
   kNull = 0,         // BSD loopback, address family in the writer's byte order
   kEthernet = 1,
+  kPpp = 9,          // with or without the address and control bytes
   kRawDlt12 = 12,    // DLT_RAW as some systems wrote it
   kRawDlt14 = 14,
   kRaw = 101,        // IPv4 or IPv6, told by the version nibble
