@@ -1,0 +1,1 @@
+"""Writers of model.onnx and model.tflite. Same model in, same bytes out."""
