@@ -16,7 +16,9 @@ bool is_identifier(std::string_view text) noexcept {
   });
 }
 
-bool has_leading_zero(std::string_view digits) noexcept { return digits.size() > 1 && digits[0] == '0'; }
+bool has_leading_zero(std::string_view digits) noexcept {
+  return digits.size() > 1 && digits[0] == '0';
+}
 
 // Takes the text before the next '.', leaving what follows it.
 std::string_view next_part(std::string_view& rest) noexcept {
@@ -66,7 +68,8 @@ std::optional<Version> Version::parse(std::string_view text) {
   for (std::uint64_t& number : version.numbers_) {
     const std::string_view part = next_part(text);
     if (!is_digits(part) || has_leading_zero(part)) return std::nullopt;
-    if (std::from_chars(part.data(), part.data() + part.size(), number).ec != std::errc{}) return std::nullopt;
+    if (std::from_chars(part.data(), part.data() + part.size(), number).ec != std::errc{})
+      return std::nullopt;
   }
   return version;
 }

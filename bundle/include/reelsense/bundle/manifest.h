@@ -19,7 +19,8 @@
 //   training_data         object                "digest" (64 hex digits) is required; the rest is free form
 //   reference_histograms  object                per feature, for drift; free form
 //   source_commit         string                commit of the code that trained it; may be empty
-//   files                 object                file name in the bundle → SHA-256 (64 hex digits); every file but the
+//   files                 object                file name in the bundle → SHA-256 (64 hex digits); every file
+//   but the
 //                                               manifest itself, "model.onnx" among them
 //
 // Thread safety: plain values.
