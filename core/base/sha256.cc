@@ -43,7 +43,8 @@ void compress(State& state, const std::uint8_t* block) noexcept {
 }  // namespace
 
 Sha256Digest sha256(std::span<const std::uint8_t> bytes) noexcept {
-  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+  State state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   std::size_t at = 0;
   for (; bytes.size() - at >= 64; at += 64) compress(state, bytes.data() + at);
 

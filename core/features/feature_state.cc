@@ -30,10 +30,13 @@ std::uint16_t bump(std::uint16_t value, bool by) noexcept {
   return static_cast<std::uint16_t>(value + (by && value != 0xffffU ? 1 : 0));
 }
 
-void average(float& mean, float value) noexcept { mean += (value - mean) * kEwmaWeight; }
+void average(float& mean, float value) noexcept {
+  mean += (value - mean) * kEwmaWeight;
+}
 
 // A chunk or burst closed: its size and the interval from the previous one's start join the averages.
-void close_run(RunAverages& run, std::uint16_t& closed, std::uint32_t bytes, std::uint32_t start_ms) noexcept {
+void close_run(RunAverages& run, std::uint16_t& closed, std::uint32_t bytes,
+               std::uint32_t start_ms) noexcept {
   const float size = log2_1p(bytes);
   if (closed == 0) {
     run.size_log2 = size;
@@ -62,7 +65,8 @@ std::uint16_t encode_q11(std::uint64_t bytes) noexcept {
   const auto width = static_cast<int>(std::bit_width(bytes));
   const int shift = std::max(0, width - 11);
   if (shift > 31) return 0xffff;
-  return static_cast<std::uint16_t>((static_cast<unsigned>(shift) << 11) | static_cast<unsigned>(bytes >> shift));
+  return static_cast<std::uint16_t>((static_cast<unsigned>(shift) << 11) |
+                                    static_cast<unsigned>(bytes >> shift));
 }
 
 std::uint64_t decode_q11(std::uint16_t code) noexcept {
@@ -101,7 +105,8 @@ void FeatureState::add_up(std::uint32_t size, std::uint32_t ms) noexcept {
     return;
   }
   const bool large = 32 * size > 3 * ack + 512;
-  const std::uint32_t next = q4 < ack ? std::max(kMinAckQ4, ack - (ack - q4 + 1) / 2) : ack + (q4 - ack + 63) / 64;
+  const std::uint32_t next =
+      q4 < ack ? std::max(kMinAckQ4, ack - (ack - q4 + 1) / 2) : ack + (q4 - ack + 63) / 64;
   hot_.ack_q4 = static_cast<std::uint16_t>(next);
   if (!large) return;
 

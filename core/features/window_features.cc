@@ -20,7 +20,9 @@ double population_std(std::uint64_t n, std::uint64_t sum, Uint128 squares) noexc
   return std::sqrt(static_cast<double>(spread)) / static_cast<double>(n);
 }
 
-double ratio_log2(double a, double b) noexcept { return log2_exact(1.0 + a) - log2_exact(1.0 + b); }
+double ratio_log2(double a, double b) noexcept {
+  return log2_exact(1.0 + a) - log2_exact(1.0 + b);
+}
 
 class Writer {
  public:
@@ -66,9 +68,9 @@ void write_sizes(Writer& out, const FeatureHot& hot, const WindowBytes& bytes) n
   out.set(Feature::kDownFullShare, hot.window.down_full * per_down);
   out.set(Feature::kDownSmallShare, hot.window.down_small * per_down);
   out.set(Feature::kUpSizeMean, n_up != 0 ? static_cast<double>(bytes.up) / n_up : 0.0);
-  out.set(Feature::kUpSizeAckRatioLog2,
-          n_up != 0 ? log2_exact(16.0 * static_cast<double>(bytes.up) / (static_cast<double>(n_up) * hot.ack_q4))
-                    : 0.0);
+  out.set(Feature::kUpSizeAckRatioLog2, n_up != 0 ? log2_exact(16.0 * static_cast<double>(bytes.up) /
+                                                               (static_cast<double>(n_up) * hot.ack_q4))
+                                                  : 0.0);
 }
 
 void write_times(Writer& out, const FeatureHot& hot) noexcept {
@@ -77,7 +79,8 @@ void write_times(Writer& out, const FeatureHot& hot) noexcept {
   double cv = 0;
   std::uint32_t silence_us = 1'000'000;
   if (n_down >= 1) {
-    silence_us = std::max({hot.window.first_down_us, hot.window.max_gap_us, 1'000'000 - hot.window.last_down_us});
+    silence_us =
+        std::max({hot.window.first_down_us, hot.window.max_gap_us, 1'000'000 - hot.window.last_down_us});
   }
   if (n_down >= 2) {
     const std::uint32_t gaps = n_down - 1;
@@ -106,13 +109,15 @@ void write_bins(Writer& out, const FeatureCold& cold, std::uint64_t down_bytes) 
   const auto total = static_cast<double>(down_bytes);
   out.set(Feature::kDownBinsActiveShare, active / static_cast<double>(kBinsPerWindow));
   out.set(Feature::kDownBinPeakShare, down_bytes != 0 ? peak / total : 0.0);
-  out.set(Feature::kDownBinsCv,
-          down_bytes != 0 ? population_std(kBinsPerWindow, down_bytes, squares) * kBinsPerWindow / total : 0.0);
+  out.set(
+      Feature::kDownBinsCv,
+      down_bytes != 0 ? population_std(kBinsPerWindow, down_bytes, squares) * kBinsPerWindow / total : 0.0);
 }
 
 void write_runs(Writer& out, const FeatureHot& hot, const FeatureCold& cold, std::uint32_t end_ms) noexcept {
   const auto spread = [](const RunAverages& run) {
-    return run.interval_s > 0 ? static_cast<double>(run.deviation_s) / static_cast<double>(run.interval_s) : 0.0;
+    return run.interval_s > 0 ? static_cast<double>(run.deviation_s) / static_cast<double>(run.interval_s)
+                              : 0.0;
   };
   const double request_age_s = (end_ms - cold.last_request_ms) / 1000.0;
   out.set(Feature::kRequests, hot.window.requests);
@@ -184,7 +189,8 @@ void write_history(Writer& out, const FeatureCold& cold, std::uint32_t age) noex
   out.set(Feature::kDownUpBytesRatio20sLog2, ratio_log2(sum, static_cast<double>(up_sum)));
   out.set(Feature::kDownEwmaLog2, static_cast<double>(cold.down_ewma_log2));
   out.set(Feature::kDownActiveShare20s, static_cast<double>(active) / n);
-  out.set(Feature::kDownPeakRatio20s, peak != 0 ? static_cast<double>(down[0]) / static_cast<double>(peak) : 0.0);
+  out.set(Feature::kDownPeakRatio20s,
+          peak != 0 ? static_cast<double>(down[0]) / static_cast<double>(peak) : 0.0);
   out.set(Feature::kDownCv20s, down_sum != 0 ? population_std(n, down_sum, squares) * n / sum : 0.0);
   out.set(Feature::kDownGrowthLog2,
           age == 0 ? 0.0 : ratio_log2(static_cast<double>(down[0]), static_cast<double>(down[1])));
@@ -195,7 +201,8 @@ void write_history(Writer& out, const FeatureCold& cold, std::uint32_t age) noex
 
 }  // namespace
 
-void write_features(const FeatureHot& hot, const FeatureCold& cold, const WindowEnd& end, float* features) noexcept {
+void write_features(const FeatureHot& hot, const FeatureCold& cold, const WindowEnd& end,
+                    float* features) noexcept {
   Writer out(features);
   write_volume(out, hot, end.bytes, end.down_log2);
   write_sizes(out, hot, end.bytes);

@@ -14,13 +14,14 @@ struct WindowBytes {
 
 struct WindowEnd {
   WindowBytes bytes;
-  std::uint32_t ms = 0;          // ms(window end)
+  std::uint32_t ms = 0;           // ms(window end)
   std::uint32_t age_seconds = 0;  // term "age second"
-  float down_log2 = 0;           // log2(1 + bytes.down)
+  float down_log2 = 0;            // log2(1 + bytes.down)
 };
 
 // hot, cold: the state at the window's end, with this window already in the history.
 // features: float32 [kFeatureCount].
-void write_features(const FeatureHot& hot, const FeatureCold& cold, const WindowEnd& end, float* features) noexcept;
+void write_features(const FeatureHot& hot, const FeatureCold& cold, const WindowEnd& end,
+                    float* features) noexcept;
 
 }  // namespace reelsense

@@ -1,7 +1,8 @@
 // ByteReader: the one bounds-checked cursor for untrusted bytes (packets, captures, model files).
 //
-// A read past the end returns zero, moves nothing and makes ok() false for good, so a decoder may read a whole
-// header and check once. Thread safety: none; a value for one decoder. The bytes must outlive the reader.
+// A read past the end returns zero, moves nothing and makes ok() false for good, so a decoder may read a
+// whole header and check once. Thread safety: none; a value for one decoder. The bytes must outlive the
+// reader.
 #pragma once
 
 #include <bit>

@@ -27,6 +27,8 @@ inline double log2_exact(double x) noexcept {
 }
 
 // log2(1 + x) for x ≥ 0: the logarithm of every volume feature.
-inline float log2_1p(double x) noexcept { return static_cast<float>(log2_exact(1.0 + x)); }
+inline float log2_1p(double x) noexcept {
+  return static_cast<float>(log2_exact(1.0 + x));
+}
 
 }  // namespace reelsense

@@ -1,9 +1,10 @@
 // Classifier: packets in, one labelled window per flow and second out.
 //
-// It owns the flow table, the features' state and the batch that is scored when a second closes; the rules are
-// docs/explanation/flows-and-windows.md. Invariants: after construction nothing is allocated; every packet given
-// to add() is either accepted or counted under one drop reason (or still held, see held_packets()); rows come in
-// the order of their seconds. Thread safety: none; one classifier a thread. The model and the sink must outlive it.
+// It owns the flow table, the features' state and the batch that is scored when a second closes; the rules
+// are docs/explanation/flows-and-windows.md. Invariants: after construction nothing is allocated; every
+// packet given to add() is either accepted or counted under one drop reason (or still held, see
+// held_packets()); rows come in the order of their seconds. Thread safety: none; one classifier a thread. The
+// model and the sink must outlive it.
 #pragma once
 
 #include <array>
@@ -31,9 +32,9 @@ struct WindowRow {
   std::uint32_t packets_down = 0;
   std::uint64_t bytes_up = 0;
   std::uint64_t bytes_down = 0;
-  Decision decision;                       // without a model: probability 0.5, uncertain
-  const float* features = nullptr;         // [kFeatureCount]
-  const std::uint32_t* bins = nullptr;     // [kBinValues]: 20 × 50 ms bytes down, then up
+  Decision decision;                    // without a model: probability 0.5, uncertain
+  const float* features = nullptr;      // [kFeatureCount]
+  const std::uint32_t* bins = nullptr;  // [kBinValues]: 20 × 50 ms bytes down, then up
 };
 
 enum class FlowEnd : std::uint8_t { kFinished, kIdle, kActive, kReopened, kEvicted, kTimeStep, kEnd, kCount };
@@ -48,14 +49,14 @@ struct FlowSummary {
   std::uint64_t packets_down = 0;
   std::uint64_t bytes_up = 0;
   std::uint64_t bytes_down = 0;
-  std::uint32_t windows = 0;        // classified
-  std::uint32_t idle_windows = 0;   // seconds between its first and last packet without one
+  std::uint32_t windows = 0;       // classified
+  std::uint32_t idle_windows = 0;  // seconds between its first and last packet without one
   std::uint32_t video_windows = 0;
   FlowEnd reason = FlowEnd::kEnd;
 };
 
-// What the caller receives. Spans and the pointers in rows are valid during the call only; the sink must not call
-// back into the classifier.
+// What the caller receives. Spans and the pointers in rows are valid during the call only; the sink must not
+// call back into the classifier.
 class ClassifierSink {
  public:
   virtual ~ClassifierSink() = default;
@@ -72,12 +73,12 @@ struct ClassifierOptions {
 };
 
 struct ClassifierStats {
-  std::uint64_t records = 0;   // accepted: captured IP packets that count for a flow
-  std::uint64_t packets = 0;   // the packets they stand for (super-packet rule)
+  std::uint64_t records = 0;  // accepted: captured IP packets that count for a flow
+  std::uint64_t packets = 0;  // the packets they stand for (super-packet rule)
   std::uint64_t super_packets = 0;
   std::uint64_t late = 0;
   std::array<std::uint64_t, static_cast<std::size_t>(DropReason::kCount)> dropped{};
-  std::uint64_t flows = 0;     // opened
+  std::uint64_t flows = 0;  // opened
   std::array<std::uint64_t, static_cast<std::size_t>(FlowEnd::kCount)> ended{};
   std::uint64_t windows = 0;
   std::uint64_t video_windows = 0;
@@ -91,7 +92,8 @@ struct ClassifierStats {
 class Classifier {
  public:
   // `model` may be null: features only. kInvalidArgument names the option that is out of range.
-  static Result<Classifier> create(const UeModel* model, ClassifierSink& sink, const ClassifierOptions& options = {});
+  static Result<Classifier> create(const UeModel* model, ClassifierSink& sink,
+                                   const ClassifierOptions& options = {});
 
   Classifier(Classifier&&) noexcept;
   Classifier& operator=(Classifier&&) noexcept;
@@ -103,7 +105,8 @@ class Classifier {
   void count_drop(DropReason reason) noexcept;
   // Event time has reached `now_ns` though no packet came: closes the seconds before it. For live use.
   void advance(std::int64_t now_ns) noexcept;
-  // End of input: releases held packets, closes every window, ends every flow. The classifier may be used again.
+  // End of input: releases held packets, closes every window, ends every flow. The classifier may be used
+  // again.
   void finish() noexcept;
 
   [[nodiscard]] const ClassifierStats& stats() const noexcept;

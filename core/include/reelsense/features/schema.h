@@ -1,6 +1,6 @@
-// The feature table of view `packet`, version 1: the only definition of every feature's name, unit, formula and
-// missing value. `reelsense features --describe`, docs/reference/features.md and the schema hash that a model
-// carries are made from it. Thread safety: constants.
+// The feature table of view `packet`, version 1: the only definition of every feature's name, unit, formula
+// and missing value. `reelsense features --describe`, docs/reference/features.md and the schema hash that a
+// model carries are made from it. Thread safety: constants.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// The two forms of a five-tuple: the order-free key of the flow table, and the directional one of a label row.
-// Thread safety: plain values.
+// The two forms of a five-tuple: the order-free key of the flow table, and the directional one of a label
+// row. Thread safety: plain values.
 #pragma once
 
 #include <cstdint>
@@ -59,11 +59,12 @@ struct KeyedPacket {
   bool from_a = false;  // the packet's sender is endpoint a
 };
 
-// Key, hash and side of a packet whose ports are known. Pure; the hash is fixed, so rows do not depend on the run.
+// Key, hash and side of a packet whose ports are known. Pure; the hash is fixed, so rows do not depend on the
+// run.
 KeyedPacket key_of(const ParsedPacket& packet) noexcept;
 
-// The client by rules 1–5 of docs/explanation/flows-and-windows.md for the flow's first packet: true if it is the
-// sender.
+// The client by rules 1–5 of docs/explanation/flows-and-windows.md for the flow's first packet: true if it is
+// the sender.
 bool sender_is_client(const ParsedPacket& packet) noexcept;
 
 }  // namespace reelsense

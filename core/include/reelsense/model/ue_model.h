@@ -1,5 +1,6 @@
-// UeModel: an engine Model plus the contract it was trained under (feature subset, threshold, uncertain band), all
-// read from model.onnx itself: its metadata_props repeat what manifest.json says, so a device needs one file.
+// UeModel: an engine Model plus the contract it was trained under (feature subset, threshold, uncertain
+// band), all read from model.onnx itself: its metadata_props repeat what manifest.json says, so a device
+// needs one file.
 //
 //   reelsense.name         "reelsense-ue"
 //   reelsense.version      semantic version
@@ -38,8 +39,8 @@ struct Decision {
 
 class UeModel {
  public:
-  // kMismatch if the schema hash is not this build's (both are named); kCorrupt if a metadata entry is missing,
-  // malformed or unknown, or the number of features differs from the model's inputs.
+  // kMismatch if the schema hash is not this build's (both are named); kCorrupt if a metadata entry is
+  // missing, malformed or unknown, or the number of features differs from the model's inputs.
   static Result<UeModel> parse(std::span<const std::uint8_t> onnx, const ModelLimits& limits = {});
 
   [[nodiscard]] const Model& model() const noexcept { return model_; }

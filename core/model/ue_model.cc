@@ -1,0 +1,133 @@
+#include "reelsense/model/ue_model.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <optional>
+
+namespace reelsense {
+namespace {
+
+// A plain decimal such as "0.5", nothing else around it. Written out because strtof knows locales and the
+// mobile standard libraries lack from_chars for floats.
+std::optional<float> to_float(std::string_view text) {
+  if (text.empty() || text.size() > 32) return std::nullopt;
+  double value = 0;
+  double scale = 0;
+  for (const char c : text) {
+    if (c == '.' && scale == 0) {
+      scale = 1;
+    } else if (c >= '0' && c <= '9') {
+      value = value * 10 + (c - '0');
+      scale *= 10;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return static_cast<float>(scale > 1 ? value / scale : value);
+}
+
+bool is_probability(const std::optional<float>& value) {
+  return value && *value >= 0.0F && *value <= 1.0F;
+}
+
+Error bad_metadata(std::string_view key, std::string_view got, std::string_view expected) {
+  return {ErrorCode::kCorrupt, "metadata " + std::string(key) + " is '" + std::string(got) + "', expected " +
+                                   std::string(expected)};
+}
+
+Result<std::vector<Feature>> parse_features(std::string_view text) {
+  std::vector<Feature> features;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    const std::string_view name = text.substr(0, comma);
+    text.remove_prefix(std::min(comma + 1, text.size()));
+    const std::optional<Feature> feature = find_feature(name);
+    if (!feature)
+      return bad_metadata("reelsense.features", name, "names from the packet view's feature table");
+    if (std::find(features.begin(), features.end(), *feature) != features.end()) {
+      return bad_metadata("reelsense.features", name, "each feature once");
+    }
+    features.push_back(*feature);
+  }
+  return features;
+}
+
+}  // namespace
+
+Result<UeModel> UeModel::parse(std::span<const std::uint8_t> onnx, const ModelLimits& limits) {
+  Result<Model> parsed = Model::parse(onnx, limits);
+  if (!parsed) return parsed.error();
+  UeModel model(std::move(parsed).value());
+  const ModelInfo& info = model.model_.info();
+  const auto metadata = [&info](const char* key) { return info.find(key); };
+
+  model.name_ = metadata("reelsense.name");
+  model.version_ = metadata("reelsense.version");
+  if (model.name_.empty()) return bad_metadata("reelsense.name", "", "the model's name");
+  if (model.version_.empty()) return bad_metadata("reelsense.version", "", "a semantic version");
+  if (metadata("reelsense.tier") != "ue")
+    return bad_metadata("reelsense.tier", metadata("reelsense.tier"), "ue");
+  if (metadata("reelsense.view") != kPacketView) {
+    return bad_metadata("reelsense.view", metadata("reelsense.view"), kPacketView);
+  }
+  const std::string hash = packet_schema_hash();
+  if (metadata("reelsense.schema_hash") != hash) {
+    return Error{ErrorCode::kMismatch,
+                 "the model was trained on feature schema " + std::string(metadata("reelsense.schema_hash")) +
+                     ", this build has " + hash + "; retrain it or use the build that made it"};
+  }
+
+  Result<std::vector<Feature>> features = parse_features(metadata("reelsense.features"));
+  if (!features) return features.error();
+  model.features_ = std::move(features).value();
+  if (model.features_.size() != info.inputs) {
+    return bad_metadata("reelsense.features", std::to_string(model.features_.size()) + " names",
+                        std::to_string(info.inputs) + ", one for each input of the graph");
+  }
+
+  const std::optional<float> threshold = to_float(metadata("reelsense.threshold"));
+  if (!is_probability(threshold)) {
+    return bad_metadata("reelsense.threshold", metadata("reelsense.threshold"), "a decimal in [0, 1]");
+  }
+  const std::string_view band = metadata("reelsense.uncertain");
+  const std::size_t comma = std::min(band.find(','), band.size());
+  const std::optional<float> low = to_float(band.substr(0, comma));
+  const std::optional<float> high = to_float(band.substr(std::min(comma + 1, band.size())));
+  if (!is_probability(low) || !is_probability(high) || *low > *high) {
+    return bad_metadata("reelsense.uncertain", band, "two decimals low,high in [0, 1]");
+  }
+  model.threshold_ = *threshold;
+  model.uncertain_low_ = *low;
+  model.uncertain_high_ = *high;
+  return model;
+}
+
+Decision UeModel::to_decision(float probability) const noexcept {
+  Decision decision;
+  decision.probability = probability;
+  const bool video = probability >= threshold_;
+  decision.label = video ? Label::kVideo : Label::kNonVideo;
+  decision.confidence = std::max(0.5F, video ? probability : 1.0F - probability);
+  decision.uncertain = probability > uncertain_low_ && probability < uncertain_high_;
+  return decision;
+}
+
+void UeModel::decide(const float* rows, std::size_t n, Decision* out) const noexcept {
+  constexpr std::size_t kBlock = 64;
+  std::array<float, kBlock> probabilities;
+  std::array<float, kBlock * kFeatureCount> inputs;
+  const std::size_t width = features_.size();
+  for (std::size_t first = 0; first < n; first += kBlock) {
+    const std::size_t count = std::min(kBlock, n - first);
+    for (std::size_t r = 0; r < count; ++r) {
+      const float* row = rows + (first + r) * kFeatureCount;
+      for (std::size_t f = 0; f < width; ++f)
+        inputs[r * width + f] = row[static_cast<std::size_t>(features_[f])];
+    }
+    model_.predict_batch(inputs.data(), count, width, probabilities.data());
+    for (std::size_t r = 0; r < count; ++r) out[first + r] = to_decision(probabilities[r]);
+  }
+}
+
+}  // namespace reelsense
