@@ -9,6 +9,7 @@
 #include "prefetch.h"
 #include "record_filter.h"
 #include "reelsense/base/byte_reader.h"
+#include "window_reader.h"
 
 namespace reelsense::ingest {
 namespace {
@@ -40,67 +41,35 @@ std::uint32_t load(const std::uint8_t* p, bool swapped) noexcept {
   return swapped ? byte_swap(value) : value;
 }
 
-class ClassicReader final : public CaptureReader {
+class ClassicReader final : public WindowReader {
  public:
-  ClassicReader(std::unique_ptr<ByteWindow> window, ClassicFormat format, RecordFilter filter)
-      : window_(std::move(window)), format_(format), filter_(std::move(filter)) {
-    status_.bytes_total = window_->bytes_total();
-  }
-
-  std::size_t read(std::span<CaptureRecord> out) override;
-  [[nodiscard]] const CaptureStatus& status() const noexcept override { return status_; }
+  ClassicReader(std::unique_ptr<ByteWindow> window, const ClassicFormat& format, RecordFilter filter)
+      : WindowReader(std::move(window), format.record_header, 1),
+        format_(format),
+        filter_(std::move(filter)) {}
   [[nodiscard]] std::string description() const override;
 
  private:
-  enum class Stop : std::uint8_t { kBatchFull, kNeedMore, kBadLength };
-  struct Walked {
-    std::size_t records;
-    Stop stop;
-  };
-
-  Walked walk(std::span<CaptureRecord> out);
-  bool more();
-  bool resynchronise();
-  void finish();
+  Walked walk(std::span<CaptureRecord> out) override;
+  [[nodiscard]] RecordSize size_at(const std::uint8_t* p) const noexcept override;
+  [[nodiscard]] bool chain_at(std::span<const std::uint8_t> bytes, bool at_end) const noexcept override;
 
   [[nodiscard]] RecordHeader header_at(const std::uint8_t* p) const noexcept {
     const bool swapped = format_.swapped;
     return {load(p, swapped), load(p + 4, swapped), load(p + 8, swapped), load(p + 12, swapped)};
   }
   [[nodiscard]] bool plausible(const RecordHeader& header) const noexcept;
-  [[nodiscard]] bool chain_at(std::span<const std::uint8_t> bytes, bool at_end) const noexcept;
-  void skip(SkipReason reason) noexcept { ++status_.skipped[static_cast<std::size_t>(reason)]; }
   [[nodiscard]] std::uint32_t fractions() const noexcept {
     return format_.nanoseconds ? 1'000'000'000U : 1'000'000U;
   }
 
-  std::unique_ptr<ByteWindow> window_;
   ClassicFormat format_;
   RecordFilter filter_;
-  CaptureStatus status_;
   std::uint32_t last_seconds_ = 0;  // of the last good record; 0: none yet
-  bool ended_ = false;
 };
 
-std::size_t ClassicReader::read(std::span<CaptureRecord> out) {
-  window_->release();
-  std::size_t count = 0;
-  while (!ended_ && !out.empty()) {
-    const Walked walked = walk(out);
-    count = walked.records;
-    // Filling or scanning may move the bytes of what is in `out`: only with nothing in it.
-    if (count != 0) break;
-    const bool go_on = walked.stop == Stop::kNeedMore ? more() : resynchronise();
-    if (!go_on) finish();
-    window_->release();
-  }
-  status_.records += count;
-  status_.bytes_read = window_->bytes_read();
-  return count;
-}
-
-ClassicReader::Walked ClassicReader::walk(std::span<CaptureRecord> out) {
-  const std::span<const std::uint8_t> bytes = window_->bytes();
+WindowReader::Walked ClassicReader::walk(std::span<CaptureRecord> out) {
+  const std::span<const std::uint8_t> bytes = window().bytes();
   const std::uint8_t* p = bytes.data();
   const std::uint8_t* const end = p + bytes.size();
   const std::uint32_t fractions = this->fractions();
@@ -110,20 +79,16 @@ ClassicReader::Walked ClassicReader::walk(std::span<CaptureRecord> out) {
   std::size_t count = 0;
   Stop stop = Stop::kBatchFull;
   while (count < out.size()) {
-    if (static_cast<std::size_t>(end - p) < header_bytes) {
-      stop = Stop::kNeedMore;
-      break;
-    }
+    stop = Stop::kNeedMore;
+    if (static_cast<std::size_t>(end - p) < header_bytes) break;
     const RecordHeader header = header_at(p);
     if (header.captured > format_.record_bound) {
-      stop = Stop::kBadLength;
+      stop = Stop::kBadRecord;
       break;
     }
     const std::size_t length = header_bytes + header.captured;
-    if (static_cast<std::size_t>(end - p) < length) {
-      stop = Stop::kNeedMore;
-      break;
-    }
+    if (static_cast<std::size_t>(end - p) < length) break;
+    stop = Stop::kBatchFull;
     const std::uint8_t* data = p + header_bytes;
     prefetch.ahead_of(p, length);
     p += length;
@@ -140,32 +105,13 @@ ClassicReader::Walked ClassicReader::walk(std::span<CaptureRecord> out) {
     out[count++] = {std::int64_t{header.seconds} * kNanosPerSecond + std::int64_t{header.fraction} * scale,
                     data, header.captured, wire, format_.link};
   }
-  window_->consume(static_cast<std::size_t>(p - bytes.data()));
+  window().consume(static_cast<std::size_t>(p - bytes.data()));
   return {count, stop};
 }
 
-// The next record is not whole in the window. False: the input ends here.
-bool ClassicReader::more() {
-  if (!window_->fill(format_.record_header)) return false;
-  const RecordHeader header = header_at(window_->bytes().data());
-  if (header.captured > format_.record_bound) return true;  // walk() stops at it
-  if (window_->fill(format_.record_header + header.captured)) return true;
-  // Beyond the file: a file that was cut, or a length that is wrong with good records behind it.
-  return resynchronise();
-}
-
-// Looks for the next plausible record behind a bad one and moves there.
-bool ClassicReader::resynchronise() {
-  const bool at_end = !window_->fill(2 * kResyncBytes);
-  const std::span<const std::uint8_t> bytes = window_->bytes();
-  const std::size_t limit = std::min(bytes.size(), kResyncBytes);
-  for (std::size_t i = 1; i + format_.record_header <= limit; ++i) {
-    if (!chain_at(bytes.subspan(i), at_end)) continue;
-    skip(SkipReason::kBadLength);
-    window_->consume(i);
-    return true;
-  }
-  return false;
+WindowReader::RecordSize ClassicReader::size_at(const std::uint8_t* p) const noexcept {
+  const std::uint32_t captured = header_at(p).captured;
+  return {captured <= format_.record_bound, format_.record_header + captured};
 }
 
 bool ClassicReader::plausible(const RecordHeader& header) const noexcept {
@@ -174,9 +120,8 @@ bool ClassicReader::plausible(const RecordHeader& header) const noexcept {
   if (header.wire < header.captured || header.wire > kMostRecordBound) return false;
   if (header.fraction >= fractions() || header.seconds == 0) return false;
   if (last_seconds_ == 0) return true;
-  const std::uint32_t distance =
-      std::max(header.seconds, last_seconds_) - std::min(header.seconds, last_seconds_);
-  return distance <= kDay;
+  const auto [low, high] = std::minmax(header.seconds, last_seconds_);
+  return high - low <= kDay;
 }
 
 // Three plausible records in a row, or fewer that end just where the input does.
@@ -191,23 +136,6 @@ bool ClassicReader::chain_at(std::span<const std::uint8_t> bytes, bool at_end) c
     bytes = bytes.subspan(length);
   }
   return true;
-}
-
-void ClassicReader::finish() {
-  ended_ = true;
-  const std::span<const std::uint8_t> bytes = window_->bytes();
-  status_.damage = window_->failure();
-  if (bytes.size() >= format_.record_header) {
-    const RecordHeader header = header_at(bytes.data());
-    if (header.captured > format_.record_bound) {
-      skip(SkipReason::kBadLength);
-      status_.damage = "the record at byte " + std::to_string(window_->position()) + " says " +
-                       std::to_string(header.captured) + " captured bytes, above the bound of " +
-                       std::to_string(format_.record_bound) + ", and no record was found behind it";
-      return;
-    }
-  }
-  if (!bytes.empty() || window_->cut()) status_.truncated_at = window_->position();
 }
 
 std::string ClassicReader::description() const {
