@@ -1,0 +1,79 @@
+# Reelsense. `make help` lists the tasks. Each installs the packages it needs by name and is safe to repeat.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+JOBS ?= $(shell nproc)
+REQUIREMENTS := training/requirements.lock
+PYTHON := build/venv/bin/python
+RELEASE := build/release/bin/reelsense
+
+# configure-and-build PRESET
+define build
+@mkdir -p build
+@if ! cmake --preset $(1) >build/$(1).log 2>&1 || ! cmake --build --preset $(1) -j $(JOBS) >>build/$(1).log 2>&1; then \
+	tail -n 60 build/$(1).log; echo "build of preset $(1) failed, whole log: build/$(1).log" >&2; exit 1; fi
+@echo "built: preset $(1)"
+endef
+
+.PHONY: help
+help: ## list the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: release ## build, then classify the shipped captures with the shipped model
+	@scripts/demo
+
+.PHONY: release
+release: ## build the optimised product at build/release/bin/reelsense
+	@scripts/setup build
+	$(call build,release)
+
+.PHONY: test
+test: ## all tests, also under the address and undefined-behaviour sanitizers
+	@scripts/setup build test
+	@scripts/venv $(REQUIREMENTS)
+	$(call build,release)
+	$(call build,dev)
+	ctest --preset dev -j $(JOBS)
+	$(PYTHON) -m pytest -q training/tests tests/reference lab
+	$(call build,asan)
+	ctest --preset asan -j $(JOBS)
+
+.PHONY: bench
+bench: release ## speed and memory beside the peers, answers checked first
+	@scripts/setup bench
+	@scripts/venv $(REQUIREMENTS)
+	$(call build,bench)
+	@scripts/bench
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder of untrusted bytes, FUZZ_SECONDS each (default 60)
+	@scripts/setup build fuzz
+	$(call build,fuzz)
+	@scripts/fuzz
+
+.PHONY: lint
+lint: ## formatters, linters and the layer check
+	@scripts/setup build test lint
+	@scripts/venv $(REQUIREMENTS)
+	$(call build,dev)
+	@scripts/lint
+
+.PHONY: docs
+docs: release ## regenerate the reference pages and the man page from source
+	@scripts/docs
+
+.PHONY: train
+train: release ## retrain the UE models from ../shared/data/public into models/
+	@scripts/setup test
+	@scripts/venv $(REQUIREMENTS)
+	@cd training && ../$(PYTHON) -m reelsense_training all
+
+.PHONY: captures
+captures: ## record the shipped captures anew (root; installs Chromium, caddy, ffmpeg, tcpdump)
+	@lab/setup
+	@lab/record --out build/captures
+
+.PHONY: clean
+clean: ## delete everything built
+	rm -rf build

@@ -1,0 +1,131 @@
+// Holds the packet path to its promise: after set-up, nothing is allocated. This binary counts every operator
+// new.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <new>
+#include <random>
+#include <vector>
+
+#include "reelsense/classifier/classifier.h"
+#include "reelsense/model/ue_model.h"
+#include "reelsense/packet/packet.h"
+
+namespace {
+std::size_t allocations = 0;
+
+void* counted(std::size_t size, std::size_t alignment) {
+  ++allocations;
+  void* p = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+  if (p == nullptr) std::abort();
+  return p;
+}
+}  // namespace
+
+void* operator new(std::size_t size) {
+  return counted(size, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t size) {
+  return counted(size, alignof(std::max_align_t));
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return counted(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, std::size_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::align_val_t) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
+  std::free(p);
+}
+
+namespace reelsense {
+namespace {
+
+struct Counter : ClassifierSink {
+  void on_windows(std::span<const WindowRow> rows) override { windows += rows.size(); }
+  void on_flow_end(const FlowSummary&) override { ++flows; }
+  std::size_t windows = 0;
+  std::size_t flows = 0;
+};
+
+// A UDP or TCP packet of one of 600 flows, as bytes on an Ethernet link.
+std::vector<std::uint8_t> frame(std::mt19937& random) {
+  std::vector<std::uint8_t> bytes(60, 0);
+  bytes[12] = 0x08;
+  bytes[14] = 0x45;
+  const bool tcp = random() % 2 == 0;
+  bytes[16] = static_cast<std::uint8_t>(random() % 6);
+  bytes[17] = 60;
+  bytes[23] = tcp ? kProtocolTcp : kProtocolUdp;
+  bytes[26] = 10;
+  bytes[29] = static_cast<std::uint8_t>(random() % 200);
+  bytes[30] = 93;
+  bytes[33] = static_cast<std::uint8_t>(random() % 3);
+  bytes[37] = 80;
+  bytes[34] = 200;
+  bytes[46] = 0x50;
+  bytes[47] = static_cast<std::uint8_t>(random() % 40 == 0   ? kTcpRst
+                                        : random() % 20 == 0 ? kTcpSyn
+                                                             : kTcpAck);
+  return bytes;
+}
+
+TEST(PacketPath, AfterSetUp_AllocatesNothing) {
+  std::ifstream file(REELSENSE_SOURCE_DIR "/models/reelsense-ue/0.1.0/model.onnx", std::ios::binary);
+  const std::vector<char> model_bytes((std::istreambuf_iterator<char>(file)),
+                                      std::istreambuf_iterator<char>());
+  auto model =
+      UeModel::parse({reinterpret_cast<const std::uint8_t*>(model_bytes.data()), model_bytes.size()});
+  ASSERT_TRUE(model.ok()) << model.error().message;
+
+  Counter counter;
+  ClassifierOptions options;
+  options.max_flows = 256;  // fewer than the flows, so that eviction runs too
+  auto classifier = Classifier::create(&model.value(), counter, options);
+  ASSERT_TRUE(classifier.ok());
+
+  std::mt19937 random(3);
+  std::vector<std::vector<std::uint8_t>> frames;
+  for (int i = 0; i < 2000; ++i) frames.push_back(frame(random));
+
+  const std::size_t before = allocations;
+  std::int64_t t_ns = 1'700'000'000 * kSecondNs;
+  ParsedPacket batch[64];
+  for (std::size_t i = 0; i < 200'000; i += 64) {
+    std::size_t n = 0;
+    for (std::size_t j = 0; j < 64; ++j) {
+      t_ns += random() % 1000 == 0 ? 700 * kSecondNs : 60'000;
+      const DropReason reason =
+          parse_packet(LinkType::kEthernet, frames[random() % frames.size()], 1514, batch[n]);
+      batch[n].time_ns = t_ns;
+      if (reason == DropReason::kNone) {
+        ++n;
+      } else {
+        classifier.value().count_drop(reason);
+      }
+    }
+    classifier.value().add({batch, n});
+  }
+  classifier.value().finish();
+  EXPECT_EQ(allocations, before);
+  EXPECT_GT(counter.windows, 1000U);
+  EXPECT_GT(counter.flows, 600U);
+  EXPECT_GT(classifier.value().stats().ended[static_cast<std::size_t>(FlowEnd::kEvicted)], 100U);
+}
+
+}  // namespace
+}  // namespace reelsense
