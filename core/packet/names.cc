@@ -12,6 +12,7 @@ bool is_supported(LinkType type) noexcept {
     case LinkType::kRawDlt12:
     case LinkType::kRawDlt14:
     case LinkType::kRaw:
+    case LinkType::kCiscoHdlc:
     case LinkType::kLoop:
     case LinkType::kLinuxCooked:
     case LinkType::kIpv4:
@@ -34,6 +35,8 @@ const char* name_of(LinkType type) noexcept {
     case LinkType::kRawDlt14:
     case LinkType::kRaw:
       return "raw IP";
+    case LinkType::kCiscoHdlc:
+      return "Cisco HDLC";
     case LinkType::kLoop:
       return "OpenBSD loop";
     case LinkType::kLinuxCooked:

@@ -1,9 +1,13 @@
 // One captured record in, one IP packet out: addresses, ports and the wire length, never payload.
 //
-// Tunnels are followed to the innermost IP packet (802.1Q/QinQ, MPLS, PPPoE, GRE, IP-in-IP, VXLAN, GTP-U), so a
-// flow is the user's flow and not the tunnel's.
-// Invariants: parse_packet reads only inside `captured`; it allocates nothing, keeps nothing and never fails but
-// by a DropReason. Thread safety: pure functions.
+// Tunnels are followed to the innermost IP packet (802.1Q/QinQ, MPLS with or without a pseudowire, PPPoE,
+// PPP, GRE with PPTP, Ethernet bridging and ERSPAN, IP-in-IP, VXLAN on UDP 4789, GTP-U on UDP 2152), so a
+// flow is the user's flow and not the tunnel's. Tunnel rule: where a tunnel carries no IP packet that can be
+// read (GTP control messages, ARP in VXLAN, an inner header that is wrong or behind the snap length), the
+// packet is one of the tunnel's own flow: the nearest IP packet around it. Only kTunnelDepth drops it. A
+// first fragment of a tunnel packet is followed; its later fragments are later fragments of the tunnel's
+// flow. Invariants: parse_packet reads only inside `captured`; it allocates nothing, keeps nothing and never
+// fails but by a DropReason. Thread safety: pure functions.
 #pragma once
 
 #include <array>
@@ -27,19 +31,19 @@ inline constexpr std::uint8_t kTcpRst = 0x04;
 inline constexpr std::uint8_t kTcpAck = 0x10;
 
 struct ParsedPacket {
-  std::int64_t time_ns = 0;         // event time, ns since the epoch; set by the caller of parse_packet
+  std::int64_t time_ns = 0;  // event time, ns since the epoch; set by the caller of parse_packet
   Address source{};
   Address destination{};
-  std::uint32_t wire_bytes = 0;     // length of the innermost IP packet on the wire, header included
-  std::uint32_t fragment_id = 0;    // IP identification of a fragment
-  std::uint16_t source_port = 0;    // 0 where the protocol has none, or in a later fragment
+  std::uint32_t wire_bytes = 0;   // length of the innermost IP packet on the wire, header included
+  std::uint32_t fragment_id = 0;  // IP identification of a fragment
+  std::uint16_t source_port = 0;  // 0 where the protocol has none, or in a later fragment
   std::uint16_t destination_port = 0;
-  std::uint16_t header_bytes = 0;   // IP + extension + transport headers (for the super-packet rule)
-  std::uint8_t ip_version = 0;      // 4 or 6
-  std::uint8_t protocol = 0;        // IANA protocol number after extension headers
-  std::uint8_t tcp_flags = 0;       // kTcp… bits, 0 for other protocols
-  bool first_fragment = false;      // offset 0 and more to come: carries the ports
-  bool later_fragment = false;      // offset > 0: carries no ports
+  std::uint16_t header_bytes = 0;  // IP + extension + transport headers (for the super-packet rule)
+  std::uint8_t ip_version = 0;     // 4 or 6
+  std::uint8_t protocol = 0;       // IANA protocol number after extension headers
+  std::uint8_t tcp_flags = 0;      // kTcp… bits, 0 for other protocols
+  bool first_fragment = false;     // offset 0 and more to come: carries the ports
+  bool later_fragment = false;     // offset > 0: carries no ports
 };
 
 enum class DropReason : std::uint8_t {
@@ -48,7 +52,7 @@ enum class DropReason : std::uint8_t {
   kNotIp,            // ARP, LLDP, STP, …: well-formed, no IP packet inside
   kTruncated,        // the snap length cut a header that is needed
   kBadHeader,        // a header contradicts itself (version, length fields)
-  kTunnelDepth,      // more than kMaxEncapsulation headers around the packet
+  kTunnelDepth,      // more than kMaxEncapsulation headers around the packet, extension headers included
   kFragmentUnknown,  // a later fragment whose first fragment was not seen (set by the flow layer)
   kTimeStep,         // a time far from its neighbours' (set by the flow layer)
   kCount,
@@ -56,30 +60,37 @@ enum class DropReason : std::uint8_t {
 // Stable snake_case name, e.g. "not_ip".
 const char* name_of(DropReason reason) noexcept;
 
-// Encapsulation headers (tags, labels, tunnels) that parse_packet follows at most.
+// Encapsulation and extension headers (tags, labels, tunnels, IPv6 and GTP-U extensions) that parse_packet
+// follows at most.
 inline constexpr int kMaxEncapsulation = 16;
 
 // Parses one record. `captured` are the bytes kept of it, `wire_bytes` its original length on the link
 // (≥ captured.size(); a smaller value is taken as captured.size()).
 //
-// Wire length rule: out.wire_bytes is the innermost IP packet's own length field where that is set and not beyond
-// the record's original length, else what the record's original length leaves behind the outer headers; so link
-// padding is not counted, and a cut record counts in full.
+// Wire length rule: out.wire_bytes is the innermost IP packet's own length field where that is set and not
+// beyond the record's original length, else what the record's original length leaves behind the outer
+// headers; so link padding is not counted, and a cut record counts in full. A length field of zero (TSO,
+// jumbogram) is not set.
+//
+// Read of TCP: the ports and the flags, 14 bytes; of UDP, UDP-Lite, SCTP and DCCP: the ports. A header that
+// the snap length cut before these is kTruncated; one for which the packet itself is too short is kBadHeader.
+// ESP ends the chain: protocol 50, no ports.
 //
 // Fills every field of `out` but time_ns. On anything but kNone `out` is unspecified.
 [[nodiscard]] DropReason parse_packet(LinkType link, std::span<const std::uint8_t> captured,
                                       std::uint32_t wire_bytes, ParsedPacket& out) noexcept;
 
-// Super-packet rule. An IP packet longer than kMtuBytes was merged by an offload (TSO, GSO, LRO, GRO). It stands
-// for ceil(payload / (kMtuBytes − header)) packets of the same time: all but the last of kMtuBytes, the last with
-// what remains, each with the header of the first.
+// Super-packet rule. An IP packet longer than kMtuBytes was merged by an offload (TSO, GSO, LRO, GRO). It
+// stands for ceil(payload / (kMtuBytes − header)) packets of the same time: all but the last of kMtuBytes,
+// the last with what remains, each with the header of the first.
 inline constexpr std::uint32_t kMtuBytes = 1500;
 
 struct SuperPacket {
   std::uint32_t count = 1;       // packets that it stands for, ≥ 1
   std::uint32_t last_bytes = 0;  // wire bytes of the last one; the others have kMtuBytes
 };
-[[nodiscard]] inline SuperPacket expand_super_packet(std::uint32_t wire_bytes, std::uint32_t header_bytes) noexcept {
+[[nodiscard]] inline SuperPacket expand_super_packet(std::uint32_t wire_bytes,
+                                                     std::uint32_t header_bytes) noexcept {
   if (wire_bytes <= kMtuBytes || header_bytes >= kMtuBytes) return {1, wire_bytes};
   const std::uint32_t payload = wire_bytes - header_bytes;
   const std::uint32_t per_packet = kMtuBytes - header_bytes;
