@@ -2,12 +2,15 @@
 //
 // Tunnels are followed to the innermost IP packet (802.1Q/QinQ, MPLS with or without a pseudowire, PPPoE,
 // PPP, GRE with PPTP, Ethernet bridging and ERSPAN, IP-in-IP, VXLAN on UDP 4789, GTP-U on UDP 2152), so a
-// flow is the user's flow and not the tunnel's. Tunnel rule: where a tunnel carries no IP packet that can be
-// read (GTP control messages, ARP in VXLAN, an inner header that is wrong or behind the snap length), the
-// packet is one of the tunnel's own flow: the nearest IP packet around it. Only kTunnelDepth drops it. A
-// first fragment of a tunnel packet is followed; its later fragments are later fragments of the tunnel's
-// flow. Invariants: parse_packet reads only inside `captured`; it allocates nothing, keeps nothing and never
-// fails but by a DropReason. Thread safety: pure functions.
+// flow is the user's flow and not the tunnel's.
+//
+// Tunnel rule: where a tunnel carries no IP packet that can be read (GTP control messages, ARP in VXLAN, an
+// inner header that is wrong or behind the snap length), the packet is one of the tunnel's own flow: the
+// nearest IP packet around it. Only kTunnelDepth drops it. A first fragment of a tunnel packet is followed;
+// its later fragments are later fragments of the tunnel's flow.
+//
+// Invariants: parse_packet reads only inside `captured`; it allocates nothing, keeps nothing and never fails
+// but by a DropReason. Thread safety: pure functions.
 #pragma once
 
 #include <array>
