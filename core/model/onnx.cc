@@ -222,9 +222,18 @@ std::string quoted(std::string_view name) {
 }
 
 std::string OnnxNode::label() const {
-  const std::string who = name.empty() ? "#" + std::to_string(index) : quoted(name);
+  std::string out = "node ";
+  if (name.empty()) {
+    out += '#';
+    out += std::to_string(index);
+  } else {
+    out += quoted(name);
+  }
   const std::string op = quoted(op_type);
-  return "node " + who + " (" + op.substr(1, op.size() - 2) + ")";
+  out += " (";
+  out.append(op, 1, op.size() - 2);
+  out += ')';
+  return out;
 }
 
 Result<OnnxModel> read_onnx(Bytes file) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels.h"
+
 namespace reelsense::model {
 namespace {
 
@@ -15,8 +17,10 @@ std::int64_t sum_rows(const WalkForest& forest, const float* row) noexcept {
   std::int64_t sum = 0;
   for (const WalkForest::Group& group : forest.groups) {
     std::uint32_t at[kTrees];
+    REELSENSE_UNROLL
     for (std::size_t t = 0; t < kTrees; ++t) at[t] = group.root[t];
     for (std::uint32_t level = 0; level < group.depth; ++level) {
+      REELSENSE_UNROLL
       for (std::size_t t = 0; t < kTrees; ++t) {
         const WalkNode& node = nodes[at[t]];
         const float x = row[node.feature & ~kMissingTrue];

@@ -1,0 +1,1 @@
+reelsense_fuzz(model reelsense_core)
