@@ -57,6 +57,15 @@ class Parse(unittest.TestCase):
         packet = parse(RAW, outer + bytes.fromhex("000088cc") + bytes(40), 100)
         self.assertEqual((packet.protocol, packet.wire_bytes, packet.source_port), (47, 100, 0))
 
+    def test_tunnel_cut_inside_counts_itself(self) -> None:
+        outer = IPV4[:9] + b"\x04" + IPV4[10:]
+        packet = parse(RAW, outer + BARE[:10], 100)
+        self.assertEqual((packet.protocol, packet.wire_bytes), (4, 100))
+
+    def test_packet_too_short_for_its_transport_is_bad(self) -> None:
+        short = BARE[:3] + b"\x20" + BARE[4:]  # 32 bytes: 12 of TCP
+        self.assert_drop("bad_header", RAW, short)
+
     def test_drop_reasons(self) -> None:
         self.assert_drop("link_type", 105, BARE)
         self.assert_drop("not_ip", ETHERNET, ETHERNET_TO + b"\x08\x06" + bytes(28))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from .features import NS_PER_S, FlowFeatures, Window
-from .packet import ACK, FIN, RST, SYN, TCP, Address, Packet, expand
+from .packet import ACK, FIN, MTU_BYTES, RST, SYN, TCP, Address, Packet, expand
 
 TOLERANCE_BACK_NS = 1 * NS_PER_S
 TOLERANCE_AHEAD_NS = 300 * NS_PER_S
@@ -218,6 +218,8 @@ class Classifier:
         # Where both endpoints are the same, every packet is the client's.
         up = source == flow.client
         self._add_to_window(flow, up, time_ns, expand(packet))
+        # Reading: longer than an MTU is a super-packet even if its headers leave it whole.
+        self.stats.super_packets += packet.wire_bytes > MTU_BYTES
         if packet.protocol == TCP:
             if packet.tcp_flags & FIN:
                 flow.fin_seen.add(up)
@@ -270,8 +272,6 @@ class Classifier:
             flow.packets_down += len(sizes)
             flow.bytes_down += sum(sizes)
         self.stats.packets += len(sizes)
-        # Reading: counts the records that were super-packets.
-        self.stats.super_packets += len(sizes) > 1
 
     # Windows and ends
 

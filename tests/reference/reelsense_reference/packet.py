@@ -12,14 +12,15 @@ from ipaddress import IPv4Address, IPv6Address
 
 Address = IPv4Address | IPv6Address
 
-TCP, UDP, SCTP = 6, 17, 132
+TCP, UDP, DCCP, SCTP, UDP_LITE = 6, 17, 33, 132, 136
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 MTU_BYTES = 1500
 MAX_ENCAPSULATION = 16
 
 _IPV4_IN, _IPV6_IN, _GRE = 4, 41, 47
 _FRAGMENT, _AUTHENTICATION = 44, 51
-_IPV6_OPTIONS = {0, 43, 60, 135, 139, 140}  # extension headers whose length is in units of 8 bytes
+# Reading: mobility (135), HIP (139) and shim6 (140) are protocols of their own: no transport follows them.
+_IPV6_OPTIONS = {0, 43, 60}  # extension headers whose length is in units of 8 bytes
 _VLAN_TYPES = {0x8100, 0x88A8, 0x9100}
 _MPLS_TYPES = {0x8847, 0x8848}
 _VXLAN_PORT, _GTPU_PORT = 4789, 2152
@@ -73,12 +74,13 @@ class _Parser:
 
     def __init__(self, data: bytes, wire_bytes: int) -> None:
         self.data = data
-        self.wire_bytes = wire_bytes
-        self.depth = 0  # tags, labels and tunnels passed so far
+        self.end = wire_bytes  # of the innermost packet so far, in the record as it was on the wire
+        self.depth = 0  # tags, labels, tunnels and extension headers passed so far
 
     def need(self, at: int, count: int) -> bytes:
+        if at + count > self.end:
+            raise Drop("bad_header")  # the packet itself is too short
         if at + count > len(self.data):
-            # Reading: a record that was never longer than this counts as cut as well.
             raise Drop("truncated")
         return self.data[at : at + count]
 
@@ -106,9 +108,12 @@ class _Parser:
                 return self.ipv6(4)
             raise Drop("not_ip")
         if link == 9:
-            return self.ppp(2 if self.need(0, 2) == b"\xff\x03" else 0)
+            return self.ppp(0)
         if link in (12, 14, 101):
             return self.ip_by_version(0)
+        if link == 104:  # Cisco HDLC
+            self.need(0, 4)
+            return self.by_ethertype(self.u16(2), 4)
         if link == 113:
             self.need(0, 16)
             return self.by_ethertype(self.u16(14), 16)
@@ -123,7 +128,13 @@ class _Parser:
 
     def ethernet(self, at: int) -> Packet:
         self.need(at, 14)
-        return self.by_ethertype(self.u16(at + 12), at + 14)
+        ethertype = self.u16(at + 12)
+        if ethertype > 1500:
+            return self.by_ethertype(ethertype, at + 14)
+        # An 802.3 length: IP only behind LLC and SNAP.
+        if at + 22 > self.end or self.need(at + 14, 3) != b"\xaa\xaa\x03":
+            raise Drop("not_ip")
+        return self.by_ethertype(self.u16(at + 20), at + 22)
 
     def by_ethertype(self, ethertype: int, at: int) -> Packet:
         """`at` is behind the type field."""
@@ -144,15 +155,24 @@ class _Parser:
 
     def mpls(self, at: int) -> Packet:
         self.enter()
-        bottom_of_stack = self.need(at, 4)[2] & 1
-        return self.ip_by_version(at + 4) if bottom_of_stack else self.mpls(at + 4)
+        if not self.need(at, 4)[2] & 1:  # not the bottom of the stack
+            return self.mpls(at + 4)
+        at += 4
+        if self.need(at, 1)[0] >> 4 == 0:  # the control word of a pseudowire that carries Ethernet
+            # Reading: a pseudowire without one cannot be told from other payloads and is not followed here.
+            return self.ethernet(at + 4)
+        return self.ip_by_version(at)
 
     def ppp(self, at: int) -> Packet:
-        protocol = self.u16(at)
+        if self.need(at, 1) == b"\xff" and self.need(at, 2) == b"\xff\x03":  # address and control
+            at += 2
+        protocol, size = self.need(at, 1)[0], 1
+        if not protocol & 1:  # an odd byte is a protocol number compressed to one byte
+            protocol, size = self.u16(at), 2
         if protocol == 0x0021:
-            return self.ipv4(at + 2)
+            return self.ipv4(at + size)
         if protocol == 0x0057:
-            return self.ipv6(at + 2)
+            return self.ipv6(at + size)
         raise Drop("not_ip")
 
     def ip_by_version(self, at: int) -> Packet:
@@ -168,10 +188,13 @@ class _Parser:
     def wire_length(self, at: int, own_length: int) -> int:
         """The packet's own length field where it is set (not 0) and not beyond the record, else what is left.
 
-        Reading: "beyond the record's original length" means that the packet's end, not its length alone, is.
+        Reading: "beyond the record's original length" means that the packet's end, not its length alone, is;
+        and what is left is no more than the packet around it holds.
         """
-        left = self.wire_bytes - at
-        return own_length if 0 < own_length <= left else left
+        left = self.end - at
+        length = own_length if 0 < own_length <= left else left
+        self.end = at + length
+        return length
 
     def ipv4(self, at: int) -> Packet:
         header = self.need(at, 20)
@@ -187,8 +210,11 @@ class _Parser:
             wire_bytes=self.wire_length(at, total),
             header_bytes=header_bytes,
         )
+        if not fragment & 0x1FFF and packet.protocol == _AUTHENTICATION:
+            # Reading: AH is passed in IPv4 as in IPv6.
+            self.authentication(packet, at)
         more, offset = bool(fragment & 0x2000), fragment & 0x1FFF
-        return self.fragment_or_transport(packet, at + header_bytes, more, offset, identification)
+        return self.fragment_or_transport(packet, at + packet.header_bytes, more, offset, identification)
 
     def ipv6(self, at: int) -> Packet:
         header = self.need(at, 40)
@@ -206,12 +232,13 @@ class _Parser:
         while offset == 0:
             here = at + packet.header_bytes
             if packet.protocol in _IPV6_OPTIONS:
+                self.enter()
                 packet.protocol, units = self.need(here, 2)
                 packet.header_bytes += 8 * (units + 1)
             elif packet.protocol == _AUTHENTICATION:
-                packet.protocol, units = self.need(here, 2)
-                packet.header_bytes += 4 * (units + 2)
+                self.authentication(packet, at)
             elif packet.protocol == _FRAGMENT:
+                self.enter()
                 packet.protocol, _, bits, identification = struct.unpack(">BBHI", self.need(here, 8))
                 packet.header_bytes += 8
                 more, offset = bool(bits & 1), bits >> 3
@@ -220,6 +247,11 @@ class _Parser:
         # Reading: a later fragment's protocol is what its fragment header names. A first fragment with more
         # extension headers behind that has another protocol, and the two do not match.
         return self.fragment_or_transport(packet, at + packet.header_bytes, more, offset, identification)
+
+    def authentication(self, packet: Packet, at: int) -> None:
+        self.enter()
+        packet.protocol, units = self.need(at + packet.header_bytes, 2)
+        packet.header_bytes += 4 * (units + 2)
 
     def fragment_or_transport(
         self, packet: Packet, at: int, more: bool, offset: int, identification: int
@@ -237,21 +269,20 @@ class _Parser:
 
     def transport(self, packet: Packet, at: int) -> Packet:
         if packet.protocol == TCP:
-            # Reading: of TCP's header, ports, data offset and flags are needed, 14 bytes; options may be cut.
-            self.need(at, 14)
+            self.need(at, 14)  # ports, data offset and flags
             packet.header_bytes += (self.data[at + 12] >> 4) * 4
             packet.tcp_flags = self.data[at + 13]
             if self.data[at + 12] >> 4 < 5:
                 raise Drop("bad_header")
-        elif packet.protocol == UDP:
-            self.need(at, 8)
+        elif packet.protocol in (UDP, UDP_LITE):
             packet.header_bytes += 8
         elif packet.protocol == SCTP:
-            self.need(at, 4)
+            packet.header_bytes += 12
+        elif packet.protocol == DCCP:
+            # Reading: the generic header with its short sequence number.
             packet.header_bytes += 12
         elif packet.protocol in (_IPV4_IN, _IPV6_IN):
-            self.enter()
-            return self.ipv4(at) if packet.protocol == _IPV4_IN else self.ipv6(at)
+            return self.inner_or(packet, lambda: self.ip_in_ip(packet.protocol, at))
         elif packet.protocol == _GRE:
             return self.inner_or(packet, lambda: self.gre(at))
         else:
@@ -264,25 +295,36 @@ class _Parser:
         return packet
 
     def inner_or(self, outer: Packet, inner: Callable[[], Packet]) -> Packet:
-        """The packet inside a tunnel; `outer`, being then the innermost, if what is inside is no IP packet.
-
-        Reading: from "every record that holds an IP packet counts for the flow of its innermost packet".
-        """
+        """The packet inside a tunnel; the tunnel's own, `outer`, if there is none that can be read."""
         try:
             return inner()
         except Drop as drop:
-            if drop.reason != "not_ip":
+            if drop.reason == "tunnel_depth":
                 raise
             return outer
 
+    def ip_in_ip(self, protocol: int, at: int) -> Packet:
+        self.enter()
+        return self.ipv4(at) if protocol == _IPV4_IN else self.ipv6(at)
+
     def gre(self, at: int) -> Packet:
         flags, ethertype = struct.unpack(">HH", self.need(at, 4))
-        if flags & 0x0007 or flags & 0x4000:  # another version (PPTP), or source routing
+        version = flags & 0x0007
+        if version > 1 or flags & 0x4000:  # source routing
             raise Drop("not_ip")
         self.enter()
-        at += 4 + 4 * bool(flags & 0x8000) + 4 * bool(flags & 0x2000) + 4 * bool(flags & 0x1000)
+        sequence = bool(flags & 0x1000)
+        at += 4 + 4 * bool(flags & 0x8000) + 4 * bool(flags & 0x2000) + 4 * sequence
+        if version == 1:  # PPTP: a payload only with a sequence number
+            if ethertype != 0x880B or not sequence:
+                raise Drop("not_ip")
+            return self.ppp(at + 4 * bool(flags & 0x0080))
         if ethertype == 0x6558:
             return self.ethernet(at)
+        if ethertype == 0x88BE:  # ERSPAN type II; type I has no header of its own
+            return self.ethernet(at + 8 * sequence)
+        if ethertype == 0x22EB:  # ERSPAN type III, with or without its platform's part
+            return self.ethernet(at + 12 + 8 * (self.need(at, 12)[11] & 1))
         return self.by_ethertype(ethertype, at)
 
     def vxlan(self, at: int) -> Packet:
@@ -301,6 +343,7 @@ class _Parser:
             extension = self.need(at, 4)[3]
             at += 4
             while flags & 0x04 and extension:
+                self.enter()
                 size = self.need(at, 1)[0] * 4
                 if size == 0:
                     raise Drop("bad_header")
