@@ -21,7 +21,9 @@ IR_VERSION = 8
 
 
 def _tree_nodes(tree: Tree) -> list[tuple[str, int, float, int, int, int]]:
-    """(mode, feature, value, true child, false child, nan goes left) in ONNX numbering: inner nodes, then leaves."""
+    """(mode, feature, value, true child, false child, nan goes left) in ONNX numbering: inner nodes, then
+    leaves.
+    """
     inner = tree.inner
 
     def number(child: int) -> int:
@@ -78,7 +80,9 @@ def _linear(linear: Linear) -> list[onnx.NodeProto]:
 def to_onnx(model: Forest | Linear, contract: Contract) -> bytes:
     """Bytes of model.onnx. Raises ValueError where model and contract disagree."""
     if model.inputs != len(contract.features):
-        raise ValueError(f"the model reads {model.inputs} features, its contract names {len(contract.features)}")
+        raise ValueError(
+            f"the model reads {model.inputs} features, its contract names {len(contract.features)}"
+        )
     nodes = [_tree_ensemble(model)] if isinstance(model, Forest) else _linear(model)
     nodes.append(helper.make_node("Sigmoid", ["logit"], ["probability"], "sigmoid"))
     graph = helper.make_graph(

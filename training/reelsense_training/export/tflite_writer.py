@@ -1,15 +1,15 @@
 """model.tflite: the same model from TFLite built-in operators, float32, any batch size.
 
-A tree is evaluated without branches: compare every inner node at once, add up the answers along every leaf's path,
-and the one leaf whose whole path agrees gives its value.
+A tree is evaluated without branches: compare every inner node at once, add up the answers along every leaf's
+path, and the one leaf whose whole path agrees gives its value.
 
     x [N, F] ── GATHER ─► values [N, T*I] ── LESS_EQUAL thresholds ─► CAST ─► RESHAPE [N, T, 1, I]
       ── BATCH_MATMUL paths [T, I, L] ─► RESHAPE [N, T*L] ── EQUAL lefts [T*L] ─► CAST
       ── FULLY_CONNECTED leaf values ─► LOGISTIC ─► probability [N, 1]
 
-``paths`` holds +1 where the leaf is on the node's left, -1 on its right, 0 elsewhere; ``lefts`` is the number of +1
-of a leaf, reached only by the row that answers every node as the path does. Padding leaves ask for more lefts than
-any path has, so they are never reached.
+``paths`` holds +1 where the leaf is on the node's left, -1 on its right, 0 elsewhere; ``lefts`` is the
+number of +1 of a leaf, reached only by the row that answers every node as the path does. Padding leaves ask
+for more lefts than any path has, so they are never reached.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A tree ensemble as flat arrays: LightGBM's trees, calibrated, with float32 thresholds.
 
-Inner nodes and leaves are numbered per tree as LightGBM does: a child >= 0 is an inner node, a child < 0 is the
-leaf ``-child - 1``. A row goes left where ``x[feature] <= threshold``.
+Inner nodes and leaves are numbered per tree as LightGBM does: a child >= 0 is an inner node, a child < 0 is
+the leaf ``-child - 1``. A row goes left where ``x[feature] <= threshold``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Logistic regression as plain data: standardise, weigh, add; the sigmoid of that is the probability of video."""
+"""Logistic regression as plain data: standardise, weigh, add; the sigmoid of that is the probability of
+video.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +37,8 @@ class Linear:
     def calibrated(self, slope: float, offset: float) -> Linear:
         """The same ranking with probability ``sigmoid(slope * logit + offset)``."""
         if slope <= 0:
-            raise ValueError(f"calibration slope {slope} is not positive: the model ranks the classes backwards")
+            raise ValueError(
+                f"calibration slope {slope} is not positive: the model ranks the classes backwards"
+            )
         weights = (self.weights.astype(np.float64) * slope).astype(np.float32)
         return Linear(self.mean, self.scale, weights, float(np.float32(self.bias * slope + offset)))

@@ -1,0 +1,1 @@
+"""Fitting and judging: splits by group, models, calibration, metrics, the nested evaluation."""

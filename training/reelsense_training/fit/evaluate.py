@@ -1,0 +1,184 @@
+"""The honest figure: each source held out with everything chosen on the others, and the controls beside it.
+
+For a held-out source h, every candidate is judged on the remaining sources, each predicted by a model that
+saw neither it nor h; subset, calibration, threshold and band come from those predictions alone. Then one
+model, trained on all sources but h, meets h for the first time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import combinations
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from reelsense_training.data.dataset import Corpus, Dataset, concatenate
+from reelsense_training.data.series import SOURCES
+from reelsense_training.fit import candidates as cand
+from reelsense_training.fit.calibrate import Platt, choose_threshold, choose_uncertain, fit_platt
+from reelsense_training.fit.candidates import Candidate
+from reelsense_training.fit.metrics import Rates, headline, rates
+from reelsense_training.fit.splits import Budget, cell_weights, draw_windows, source_folds
+from reelsense_training.model.linear import Linear
+
+WORKERS = 2
+ALL_SOURCES = frozenset(range(len(SOURCES)))
+F64 = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How logits become labels."""
+
+    platt: Platt
+    threshold: float
+    uncertain: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits of some recorded windows, each by a model that did not see them."""
+
+    windows: Dataset
+    logit: F64
+
+    def take(self, index: NDArray) -> Predictions:
+        return Predictions(self.windows.take(index), self.logit[index])
+
+
+def join(parts: list[Predictions]) -> Predictions:
+    return Predictions(concatenate([p.windows for p in parts]), np.concatenate([p.logit for p in parts]))
+
+
+def decide(predictions: Predictions) -> Decision:
+    """Calibration, threshold and band from predictions of active windows, sources and classes weighing alike.
+    """
+    active = predictions.take(predictions.windows.active)
+    video, weight = active.windows.video, cell_weights(active.windows, 0.0)
+    platt = fit_platt(active.logit, video, weight)
+    probability = platt.apply(active.logit)
+    threshold = choose_threshold(probability, video, weight)
+    return Decision(platt, threshold, choose_uncertain(probability, video, weight, threshold))
+
+
+def source_rates(predictions: Predictions, decision: Decision, mask: NDArray[np.bool_]) -> list[Rates]:
+    """Rates of each source over the windows under ``mask``, in the order of SOURCES."""
+    said = decision.platt.apply(predictions.logit) >= decision.threshold
+    chosen = [mask & (predictions.windows.source == s) for s in range(len(SOURCES))]
+    return [rates(predictions.windows.video[m], said[m]) for m in chosen]
+
+
+def partial_headline(found: list[Rates]) -> float:
+    """``headline`` over the sources that are there: absent ones have no windows."""
+    pair = [r for r in (found[2].recall, found[3].specificity) if not np.isnan(r)]
+    terms = [r.balanced_accuracy for r in found[:2] if r.windows] + ([float(np.mean(pair))] if pair else [])
+    return float(np.mean(terms))
+
+
+class Bench:
+    """Fits candidates with sources left out, each fit once. Not thread-safe."""
+
+    def __init__(
+        self, corpus: Corpus, budget: Budget, seed: int, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.schema = corpus.schema
+        self.seed = seed
+        self.progress = progress
+        self.training = corpus.windows.take(draw_windows(corpus.windows, budget, seed))
+        self.recorded = corpus.windows.take(corpus.windows.recorded)
+        self._fitted: dict[tuple[Candidate, frozenset[int]], lgb.Booster | Linear] = {}
+
+    def model(self, candidate: Candidate, without: frozenset[int]) -> lgb.Booster | Linear:
+        """The candidate trained on every source but ``without``."""
+        key = (candidate, without)
+        if key not in self._fitted:
+            self.progress(f"seed {self.seed}: fit {candidate.name} on {len(ALL_SOURCES - without)} sources")
+            windows = self.training.take(~np.isin(self.training.source, list(without)))
+            self._fitted[key] = cand.fit(candidate, windows, self.schema, self.seed)
+        return self._fitted[key]
+
+    def prefit(self, options: tuple[Candidate, ...]) -> None:
+        """Fits what ``nested_held_out`` and ``choose`` will ask for, two at a time (LightGBM frees the GIL).
+        """
+        pairs = [frozenset(pair) for pair in combinations(sorted(ALL_SOURCES), 2)]
+        without = [frozenset({s}) for s in sorted(ALL_SOURCES)] + pairs
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(lambda key: self.model(*key), [(c, w) for c in options for w in without]))
+
+    def predict(self, candidate: Candidate, source: int, without: frozenset[int]) -> Predictions:
+        windows = self.recorded.take(self.recorded.source == source)
+        rows = cand.columns(windows, self.schema, candidate.features)
+        return Predictions(windows, cand.logits(self.model(candidate, without | {source}), rows))
+
+    def out_of_source(self, candidate: Candidate, without: frozenset[int] = frozenset()) -> Predictions:
+        """Every source but ``without``, each predicted by a model that saw neither it nor ``without``."""
+        return join([self.predict(candidate, s, without) for s in sorted(ALL_SOURCES - without)])
+
+    def choose(
+        self, options: tuple[Candidate, ...], without: frozenset[int] = frozenset()
+    ) -> tuple[Candidate, Decision, dict[str, float]]:
+        """The candidate with the best headline on out-of-source predictions, its decision, and all scores."""
+        scores, decisions = {}, {}
+        for candidate in options:
+            predictions = self.out_of_source(candidate, without)
+            decisions[candidate.name] = decide(predictions)
+            found = source_rates(predictions, decisions[candidate.name], predictions.windows.active)
+            scores[candidate.name] = partial_headline(found)
+        best = max(options, key=lambda c: scores[c.name])
+        return best, decisions[best.name], scores
+
+    def out_of_group(self, candidate: Candidate, folds: int = 5) -> Predictions:
+        """Every recorded window, predicted by a model that saw its source but not its group."""
+        fold = source_folds(self.training, folds, self.seed)
+        group_fold = dict(zip(self.training.group.tolist(), fold.tolist(), strict=True))
+        recorded_fold = np.array([group_fold.get(g, 0) for g in self.recorded.group.tolist()])
+        parts = []
+        for k in range(folds):
+            self.progress(f"seed {self.seed}: fold {k + 1} of {folds}, {candidate.name}")
+            model = cand.fit(candidate, self.training.take(fold != k), self.schema, self.seed)
+            windows = self.recorded.take(recorded_fold == k)
+            parts.append(
+                Predictions(
+                    windows, cand.logits(model, cand.columns(windows, self.schema, candidate.features))
+                )
+            )
+        return join(parts)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The nested result: predictions of every source by a procedure that never saw it."""
+
+    chosen: tuple[str, ...]  # candidate of each held-out source
+    decisions: tuple[Decision, ...]
+    predictions: tuple[Predictions, ...]
+
+    def probability(self, source: int) -> F64:
+        return self.decisions[source].platt.apply(self.predictions[source].logit)
+
+    def said(self, source: int) -> NDArray[np.bool_]:
+        return self.probability(source) >= self.decisions[source].threshold
+
+    def rates(self, source: int, mask: Callable[[Dataset], NDArray[np.bool_]]) -> Rates:
+        windows = self.predictions[source].windows
+        chosen = mask(windows)
+        return rates(windows.video[chosen], self.said(source)[chosen])
+
+    def headline(self) -> float:
+        return headline(*(self.rates(s, lambda w: w.active) for s in range(len(SOURCES))))
+
+
+def nested_held_out(bench: Bench, options: tuple[Candidate, ...]) -> HeldOut:
+    """The headline procedure: choice, calibration and threshold for each source without that source."""
+    bench.prefit(options)
+    chosen, decisions, predictions = [], [], []
+    for h in range(len(SOURCES)):
+        best, decision, _ = bench.choose(options, frozenset({h}))
+        chosen.append(best.name)
+        decisions.append(decision)
+        predictions.append(bench.predict(best, h, frozenset()))
+    return HeldOut(tuple(chosen), tuple(decisions), tuple(predictions))
