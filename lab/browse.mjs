@@ -75,6 +75,7 @@ async function play(context) {
     const { do: verb, url, ...details } = action;
     const page = await tabNamed(context, action.tab);
     record(action.tab, { time: now(), event: verb, ...details, do: undefined, ...(url && { page: new URL(url).pathname }) });
+    await page.bringToFront(); // a hidden tab answers gestures only after seconds
     await verbs[verb](page, action);
   }
   await sleep(Math.max(0, start + plan.seconds * 1000 - performance.now()));

@@ -109,12 +109,12 @@ SCENARIOS = {
         ),
         Scenario(
             "reels-h3",
-            "reels in 2 s segments, the start of the next two prefetched",
+            "reels in 2 s segments, the start of the next one prefetched",
             seed=62,
             protocol="h3",
             seconds=32,
             rate_mbit=20,
-            script=lambda rng: reels(rng, SETTLE_S, 32, mode="segments", prefetch=2),
+            script=lambda rng: reels(rng, SETTLE_S, 32, mode="segments", prefetch=1),
         ),
         Scenario(
             "feed-h2",
