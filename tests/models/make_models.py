@@ -93,7 +93,9 @@ def lightgbm_onnx(model: object, features: int) -> onnx.ModelProto:
     return convert_lightgbm(model, initial_types=initial, target_opset=15, zipmap=False)
 
 
-def graph_model(nodes: list, features: int, outputs: list, initializers: list | None = None) -> onnx.ModelProto:
+def graph_model(
+    nodes: list, features: int, outputs: list, initializers: list | None = None
+) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "graph",
@@ -122,7 +124,11 @@ def clean_graph(booster: lgb.Booster, features: int) -> onnx.ModelProto:
     trees = helper.make_node(
         "TreeEnsembleRegressor", ["input"], ["score"], name="trees", domain=ML, n_targets=1, **arrays
     )
-    model = graph_model([trees, helper.make_node("Sigmoid", ["score"], ["probability"], name="sigmoid")], features, probability())
+    model = graph_model(
+        [trees, helper.make_node("Sigmoid", ["score"], ["probability"], name="sigmoid")],
+        features,
+        probability(),
+    )
     helper.set_model_props(model, {"reelsense.name": "test", "reelsense.schema_hash": "0123456789abcdef"})
     return model
 
@@ -138,10 +144,14 @@ class Trees:
         self.nodes.append((tree, node, 0, "LEAF", 0.0, 0, 0, 0))
         self.votes.extend((tree, node, target, weight) for target, weight in votes)
 
-    def branch(self, tree: int, node: int, feature: int, mode: str, value: float, yes: int, no: int, missing: int) -> None:
+    def branch(
+        self, tree: int, node: int, feature: int, mode: str, value: float, yes: int, no: int, missing: int
+    ) -> None:
         self.nodes.append((tree, node, feature, mode, value, yes, no, missing))
 
-    def random_tree(self, rng: np.random.Generator, tree: int, features: int, leaves: int, modes: list[str], votes: int) -> None:
+    def random_tree(
+        self, rng: np.random.Generator, tree: int, features: int, leaves: int, modes: list[str], votes: int
+    ) -> None:
         """Splits random leaves of one tree until it has `leaves` of them."""
         children: dict[int, tuple[int, int]] = {}
         open_leaves, count = [0], 1
@@ -153,7 +163,15 @@ class Trees:
         for node in range(count):
             if node in children:
                 value = float(np.float32(rng.normal()))
-                self.branch(tree, node, int(rng.integers(features)), str(rng.choice(modes)), value, *children[node], int(rng.integers(2)))
+                self.branch(
+                    tree,
+                    node,
+                    int(rng.integers(features)),
+                    str(rng.choice(modes)),
+                    value,
+                    *children[node],
+                    int(rng.integers(2)),
+                )
             else:
                 self.leaf(tree, node, *((i, float(np.float32(rng.normal()))) for i in range(votes)))
 
@@ -162,7 +180,9 @@ class Trees:
         names = ["treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids"]
         out = {f"nodes_{name}": list(column) for name, column in zip(names, columns, strict=False)}
         out["nodes_missing_value_tracks_true"] = list(columns[7])
-        for name, column in zip(["treeids", "nodeids", "ids", "weights"], zip(*self.votes, strict=True), strict=True):
+        for name, column in zip(
+            ["treeids", "nodeids", "ids", "weights"], zip(*self.votes, strict=True), strict=True
+        ):
             out[f"{prefix}_{name}"] = list(column)
         if double:
             for name in ("nodes_values", f"{prefix}_weights"):
@@ -179,18 +199,37 @@ def hand_made() -> None:
         trees.random_tree(rng, tree, 8, 12, ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GT", "BRANCH_GTE"], 1)
     trees.leaf(9, 0, (0, 0.25))
     for depth in range(20):
-        trees.branch(10, 2 * depth, depth % 8, "BRANCH_LEQ", 0.1 * depth - 1, 2 * depth + 1, 2 * depth + 2, depth % 2)
+        trees.branch(
+            10, 2 * depth, depth % 8, "BRANCH_LEQ", 0.1 * depth - 1, 2 * depth + 1, 2 * depth + 2, depth % 2
+        )
         trees.leaf(10, 2 * depth + 1, (0, 0.1 * depth))
     trees.leaf(10, 40, (0, -1.0))
-    node = helper.make_node("TreeEnsembleRegressor", ["input"], ["probability"], name="trees", domain=ML, n_targets=1,
-                            aggregate_function="AVERAGE", base_values=[0.5], **trees.attributes("target"))
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["input"],
+        ["probability"],
+        name="trees",
+        domain=ML,
+        n_targets=1,
+        aggregate_function="AVERAGE",
+        base_values=[0.5],
+        **trees.attributes("target"),
+    )
     save("all_modes", graph_model([node], 8, probability()))
 
     trees = Trees()
     for tree in range(5):
         trees.random_tree(rng, tree, 6, 9, ["BRANCH_LEQ"], 2)
-    node = helper.make_node("TreeEnsembleClassifier", ["input"], ["label", "probability"], name="trees", domain=ML,
-                            classlabels_strings=["non-video", "video"], post_transform="SOFTMAX", **trees.attributes("class"))
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["input"],
+        ["label", "probability"],
+        name="trees",
+        domain=ML,
+        classlabels_strings=["non-video", "video"],
+        post_transform="SOFTMAX",
+        **trees.attributes("class"),
+    )
     save("two_class_softmax", graph_model([node], 6, probability(2)))
 
     trees = Trees()
@@ -200,7 +239,15 @@ def hand_made() -> None:
         trees.nodes[i] = (*value[:4], value[4] * 1.1, *value[5:])  # thresholds between two floats
     nodes = [
         helper.make_node("Cast", ["input"], ["wide"], name="widen", to=TensorProto.DOUBLE),
-        helper.make_node("TreeEnsembleRegressor", ["wide"], ["score"], name="trees", domain=ML, n_targets=1, **trees.attributes("target", double=True)),
+        helper.make_node(
+            "TreeEnsembleRegressor",
+            ["wide"],
+            ["score"],
+            name="trees",
+            domain=ML,
+            n_targets=1,
+            **trees.attributes("target", double=True),
+        ),
         helper.make_node("Sigmoid", ["score"], ["probability"], name="sigmoid"),
     ]
     save("double_thresholds", graph_model(nodes, 6, probability()))
@@ -208,23 +255,54 @@ def hand_made() -> None:
     # More leaves than a byte counts, more columns than a vector register: the engine's general path.
     trees = Trees()
     trees.random_tree(rng, 0, 3, 300, ["BRANCH_LEQ"], 1)
-    node = helper.make_node("TreeEnsembleRegressor", ["input"], ["probability"], name="trees", domain=ML, n_targets=1, **trees.attributes("target"))
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["input"],
+        ["probability"],
+        name="trees",
+        domain=ML,
+        n_targets=1,
+        **trees.attributes("target"),
+    )
     save("large_tree", graph_model([node], 3, probability()))
     trees = Trees()
     for tree in range(20):
         trees.random_tree(rng, tree, 100, 20, ["BRANCH_LEQ"], 1)
-    node = helper.make_node("TreeEnsembleRegressor", ["input"], ["probability"], name="trees", domain=ML, n_targets=1, **trees.attributes("target"))
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["input"],
+        ["probability"],
+        name="trees",
+        domain=ML,
+        n_targets=1,
+        **trees.attributes("target"),
+    )
     save("wide_row", graph_model([node], 100, probability()))
     # 600 thresholds of two features: several columns for one feature. 70 trees: two lane groups.
     trees = Trees()
     for tree in range(70):
         trees.random_tree(rng, tree, 2, 10, ["BRANCH_LEQ"], 1)
-    node = helper.make_node("TreeEnsembleRegressor", ["input"], ["probability"], name="trees", domain=ML, n_targets=1, **trees.attributes("target"))
+    node = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["input"],
+        ["probability"],
+        name="trees",
+        domain=ML,
+        n_targets=1,
+        **trees.attributes("target"),
+    )
     save("many_thresholds", graph_model([node], 2, probability()))
 
 
 def lightgbm_models() -> None:
-    params = {"objective": "binary", "num_leaves": 15, "verbose": -1, "seed": 3, "deterministic": True, "num_threads": 1}
+    params = {
+        "objective": "binary",
+        "num_leaves": 15,
+        "verbose": -1,
+        "seed": 3,
+        "deterministic": True,
+        "num_threads": 1,
+    }
     x, y = make_data(40, 0.1, 1)
     booster = lgb.train(params, lgb.Dataset(x, y), 40)
     save("lightgbm_clean", clean_graph(booster, 40))
@@ -242,14 +320,35 @@ def sklearn_models() -> None:
     nans, labels = make_data(12, 0.1, 5)
 
     def convert(pipeline: object) -> onnx.ModelProto:
-        return to_onnx(pipeline, x[:1], options=None if isinstance(pipeline[-1] if hasattr(pipeline, "steps") else pipeline, LinearRegression) else {"zipmap": False}, target_opset=15)
+        return to_onnx(
+            pipeline,
+            x[:1],
+            options=None
+            if isinstance(pipeline[-1] if hasattr(pipeline, "steps") else pipeline, LinearRegression)
+            else {"zipmap": False},
+            target_opset=15,
+        )
 
     save("logistic", convert(make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)))
-    save("imputed_logistic", convert(make_pipeline(SimpleImputer(), MinMaxScaler(), Normalizer(), LogisticRegression()).fit(nans, labels)))
+    save(
+        "imputed_logistic",
+        convert(
+            make_pipeline(SimpleImputer(), MinMaxScaler(), Normalizer(), LogisticRegression()).fit(
+                nans, labels
+            )
+        ),
+    )
     save("linear", convert(make_pipeline(StandardScaler(), LinearRegression()).fit(x, y)))
     common = {"n_estimators": 8, "max_leaf_nodes": 15, "random_state": 1}
     save("random_forest", convert(RandomForestClassifier(**common).fit(x, y)))
-    save("imputed_boosting", convert(make_pipeline(SimpleImputer(), StandardScaler(), GradientBoostingClassifier(**common)).fit(nans, labels)))
+    save(
+        "imputed_boosting",
+        convert(
+            make_pipeline(SimpleImputer(), StandardScaler(), GradientBoostingClassifier(**common)).fit(
+                nans, labels
+            )
+        ),
+    )
 
 
 if __name__ == "__main__":
