@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 Bool = NDArray[np.bool_]
 F64 = NDArray[np.float64]
 
+# Calibrated with classes weighing alike, one half is where the expected balanced accuracy peaks. Moving the
+# threshold to the best point of the out-of-source predictions cost 0.01-0.03 on sources not seen.
+THRESHOLD = 0.5
 UNCERTAIN_ACCURACY = 0.95
 MAX_UNCERTAIN_SHARE = 0.5
+MIN_SLOPE = 0.05  # a calibration never turns a ranking around
 
 
 def sigmoid(x: F64) -> F64:
@@ -31,35 +35,31 @@ class Platt:
         return sigmoid(self.slope * logit + self.offset)
 
 
-def fit_platt(logit: F64, video: Bool, weight: F64, iterations: int = 50) -> Platt:
-    """Weighted maximum likelihood by Newton's method, with Platt's smoothed targets."""
+def _loss(theta: F64, logit: F64, target: F64, weight: F64) -> float:
+    score = theta[0] * logit + theta[1]
+    return float((weight * (np.logaddexp(0.0, score) - target * score)).sum())
+
+
+def fit_platt(logit: F64, video: Bool, weight: F64, iterations: int = 100) -> Platt:
+    """Weighted maximum likelihood with Platt's smoothed targets, by Newton's method with step halving."""
     positive, negative = weight[video].sum(), weight[~video].sum()
     scale = len(weight) / weight.sum()
-    high = (positive * scale + 1) / (positive * scale + 2)
-    low = 1 / (negative * scale + 2)
-    target = np.where(video, high, low)
-    slope, offset = 1.0, 0.0
+    target = np.where(video, (positive * scale + 1) / (positive * scale + 2), 1 / (negative * scale + 2))
+    theta = np.zeros(2)
+    loss = _loss(theta, logit, target, weight)
     for _ in range(iterations):
-        p = sigmoid(slope * logit + offset)
-        error, curve = weight * (p - target), weight * np.maximum(p * (1 - p), 1e-9)
+        p = sigmoid(theta[0] * logit + theta[1])
+        error, curve = weight * (p - target), weight * p * (1 - p)
         gradient = np.array([(error * logit).sum(), error.sum()])
         cross = (curve * logit).sum()
         hessian = np.array([[(curve * logit**2).sum(), cross], [cross, curve.sum()]])
         step = np.linalg.solve(hessian + 1e-9 * np.eye(2) * hessian.max(), gradient)
-        slope, offset = slope - step[0], offset - step[1]
+        while (after := _loss(theta - step, logit, target, weight)) > loss and np.abs(step).max() > 1e-9:
+            step /= 2
+        theta, loss = theta - step, min(loss, after)
         if np.abs(step).max() < 1e-9:
             break
-    return Platt(max(float(slope), 0.05), float(offset))
-
-
-def choose_threshold(probability: F64, video: Bool, weight: F64) -> float:
-    """Threshold with the best weighted balanced accuracy; of equally good ones the middle."""
-    grid = np.linspace(0.2, 0.8, 61)
-    recall = np.array([weight[video & (probability >= t)].sum() for t in grid]) / weight[video].sum()
-    kept = np.array([weight[~video & (probability < t)].sum() for t in grid]) / weight[~video].sum()
-    score = (recall + kept) / 2
-    good = np.flatnonzero(score >= score.max() - 1e-3)
-    return round(float(np.median(grid[good])), 3)
+    return Platt(max(float(theta[0]), MIN_SLOPE), float(theta[1]))
 
 
 def choose_uncertain(probability: F64, video: Bool, weight: F64, threshold: float) -> tuple[float, float]:

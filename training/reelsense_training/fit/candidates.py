@@ -16,18 +16,6 @@ from reelsense_training.model.linear import Linear
 
 LIGHT_WEIGHT = 0.1
 
-# The definitions that carried across collectors in earlier measurements: ratios, chunks, bursts, the last 20
-# s.
-SHAPE = (
-    "down_up_bytes_ratio_20s_log2", "down_up_packets_ratio_log2", "down_size_std_rel",
-    "chunks_log2", "chunk_size_log2", "chunk_interval_s", "chunk_interval_spread", "chunk_duty",
-    "bursts_log2", "burst_size_log2", "burst_interval_s",
-    "down_peak_ratio_20s", "down_period_s", "flow_age_log2",
-)  # fmt: skip
-# Of the robust ones, those that lean on a collector's packet sizes.
-SIZES = ("down_size_mean_rel", "down_size_std_rel", "down_full_share", "down_small_share")
-
-
 @dataclass(frozen=True)
 class Candidate:
     name: str
@@ -39,12 +27,7 @@ class Candidate:
 
 def subsets(schema: FeatureSchema) -> dict[str, tuple[str, ...]]:
     robust = tuple(name for name, is_robust in zip(schema.names, schema.robust, strict=True) if is_robust)
-    return {
-        "all": schema.names,
-        "robust": robust,
-        "robust-sizeless": tuple(name for name in robust if name not in SIZES),
-        "shape": SHAPE,
-    }
+    return {"all": schema.names, "robust": robust}
 
 
 def tree_candidates(schema: FeatureSchema) -> tuple[Candidate, ...]:

@@ -29,7 +29,7 @@ MONOTONE = {
 
 @dataclass(frozen=True)
 class TreeParams:
-    rounds: int = 100
+    rounds: int = 60
     leaves: int = 15
     depth: int = 5
     rate: float = 0.08

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from reelsense_training.data.dataset import Corpus, Dataset, concatenate
 from reelsense_training.data.series import SOURCES
 from reelsense_training.fit import candidates as cand
-from reelsense_training.fit.calibrate import Platt, choose_threshold, choose_uncertain, fit_platt
+from reelsense_training.fit.calibrate import THRESHOLD, Platt, choose_uncertain, fit_platt
 from reelsense_training.fit.candidates import Candidate
 from reelsense_training.fit.metrics import Rates, headline, rates
 from reelsense_training.fit.splits import Budget, cell_weights, draw_windows, source_folds
@@ -61,8 +61,7 @@ def decide(predictions: Predictions) -> Decision:
     video, weight = active.windows.video, cell_weights(active.windows, 0.0)
     platt = fit_platt(active.logit, video, weight)
     probability = platt.apply(active.logit)
-    threshold = choose_threshold(probability, video, weight)
-    return Decision(platt, threshold, choose_uncertain(probability, video, weight, threshold))
+    return Decision(platt, THRESHOLD, choose_uncertain(probability, video, weight, THRESHOLD))
 
 
 def source_rates(predictions: Predictions, decision: Decision, mask: NDArray[np.bool_]) -> list[Rates]:
