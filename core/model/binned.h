@@ -65,6 +65,15 @@ struct BinnedForest {
 // Nothing when the forest does not fit: more than 64 columns, or a tree of more than 256 leaves.
 std::optional<BinnedForest> make_binned_forest(const Forest& forest);
 
+// What the exit leaves of one group add to a row's sum.
+inline std::int64_t add_leaves(const BinnedForest& forest, const BinnedForest::Group& group,
+                               const std::uint8_t* leaf) noexcept {
+  const std::int64_t* lane = forest.leaves.data() + group.first_leaf;
+  std::int64_t sum = 0;
+  for (std::uint32_t t = 0; t < group.trees; ++t, lane += group.stride) sum += lane[leaf[t]];
+  return sum;
+}
+
 // The kernels: sums[r] = the leaf sum of row r, for n rows of at least the forest's features. Precondition:
 // the processor has the instructions (kernels.h says).
 void sum_avx512(const BinnedForest& forest, const float* rows, std::size_t n, std::size_t stride,

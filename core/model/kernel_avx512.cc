@@ -87,14 +87,6 @@ REELSENSE_AVX512 inline void exit_leaves(const BinnedForest::Step* first, const 
   }
 }
 
-inline std::int64_t add_leaves(const BinnedForest& forest, const BinnedForest::Group& group,
-                               const std::uint8_t* leaf) noexcept {
-  const std::int64_t* lane = forest.leaves.data() + group.first_leaf;
-  std::int64_t sum = 0;
-  for (std::uint32_t t = 0; t < group.trees; ++t, lane += group.stride) sum += lane[leaf[t]];
-  return sum;
-}
-
 template <int kRows>
 REELSENSE_AVX512 inline void sum_rows(const BinnedForest& forest, const float* rows, std::size_t stride,
                                       std::int64_t* sums) noexcept {

@@ -1,6 +1,7 @@
 #include "scorer.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <limits>
 
@@ -73,11 +74,17 @@ bool machine_has(Kernel kernel) noexcept {
     case Kernel::kPortable:
       return true;
 #if defined(__x86_64__)
+    case Kernel::kAvx2:
+      __builtin_cpu_init();
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt");
     case Kernel::kAvx512:
       __builtin_cpu_init();
       return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
              __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi2");
+#elif defined(__aarch64__)
+    case Kernel::kNeon:
+      return true;  // part of the architecture
 #endif
     default:
       return false;
@@ -162,8 +169,16 @@ void Scorer::predict_trees(Kernel kernel, const float* rows, std::size_t n, std:
       case Kernel::kAvx512:
         sum_avx512(*binned_, first, count, stride, sums);
         break;
+      case Kernel::kAvx2:
+        sum_avx2(*binned_, first, count, stride, sums);
+        break;
+#elif defined(__aarch64__)
+      case Kernel::kNeon:
+        sum_neon(*binned_, first, count, stride, sums);
+        break;
 #endif
       default:
+        assert(kernel == Kernel::kPortable);
         for (std::size_t r = 0; r < count; ++r) sums[r] = walk_.sum(first + r * stride);
     }
     for (std::size_t r = 0; r < count; ++r) {
