@@ -1,0 +1,57 @@
+// Where classify's windows go: rows, sessions, ribbon, summary. Thread safety: none.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/output/row_writer.h"
+#include "cli/ribbon.h"
+#include "cli/run/latency.h"
+#include "cli/run/session_sink.h"
+#include "cli/run/summary.h"
+#include "reelsense/classifier/classifier.h"
+
+namespace reelsense::cli {
+
+struct LabelSinkOptions {
+  bool sessions = false;
+  float min_confidence = 0;
+  bool flush_seconds = false;  // a live reader waits for each second's rows
+  bool latency = false;        // keep a sample for the summary
+  std::uint32_t max_sessions = 0;
+};
+
+class LabelSink : public ClassifierSink {
+ public:
+  // `rows` and `ribbon` may be null; what is given must outlive the sink.
+  LabelSink(const UeModel& model, Output& out, RowWriter* rows, Ribbon* ribbon,
+            const LabelSinkOptions& options);
+
+  void on_windows(std::span<const WindowRow> rows) override;
+  void on_flow_end(const FlowSummary& flow) override;
+  void on_second_end(std::int64_t k) override;
+  // After the last row of an input.
+  void end_input();
+
+  // Adds what this sink counted.
+  void fill(Summary& summary) const;
+
+ private:
+  void emit(std::uint64_t track_id, const LabelRow& row);
+
+  const UeModel& model_;
+  Output& out_;
+  RowWriter* rows_;
+  Ribbon* ribbon_;
+  LabelSinkOptions options_;
+  std::optional<SessionTable> sessions_;
+  LatencySample latency_;
+  std::uint64_t bytes_down_ = 0;
+  std::uint64_t video_bytes_down_ = 0;
+  std::uint64_t written_ = 0;
+  std::uint64_t hidden_ = 0;
+};
+
+}  // namespace reelsense::cli
