@@ -566,6 +566,31 @@ def full_table_finished() -> Capture:
     return capture
 
 
+def full_table_storm() -> Capture:
+    """Many more windows open in one second than the table holds flows."""
+    capture = Capture("full_table_storm", snap=40, options=Options(max_flows=4))
+    for step in range(240):
+        talk = Talk(client_port=20_000 + step % 97)
+        capture.add(START + step * 4 * MS, talk.up(60, SYN) if step % 3 else talk.down(1500))
+    for step in range(120):  # and the same by flows that end and come back
+        talk = Talk(client_port=40_000 + step % 3)
+        capture.add(START + 200 * NS + step * 4 * MS, talk.up(60, SYN) if step % 2 else talk.down(40, RST))
+    return capture
+
+
+def finished_and_idle() -> Capture:
+    """An idle timeout below the 5 s that a finished flow lingers: it ends by what comes first."""
+    capture = Capture("finished_and_idle", snap=40, options=Options(idle_timeout_ns=2 * NS))
+    reset, idle, ticker = Talk(client_port=40000), Talk(client_port=40001), Talk(client_port=40002)
+    capture.add(START, reset.down(40, RST))
+    capture.add(START + MS, idle.down(40))
+    for step in range(1, 12):
+        capture.add(START + step * 900 * MS, ticker.up(60))
+    capture.add(START + 10 * NS, reset.down(40, RST))  # 6 s later both hold: the first of the page counts
+    capture.add(START + 16 * NS, ticker.up(60))
+    return capture
+
+
 def time_back() -> Capture:
     capture = Capture("time_back", snap=40)
     rng = random.Random(6)
@@ -1009,6 +1034,8 @@ def all_captures() -> list[Capture]:
         directions(),
         full_table(),
         full_table_finished(),
+        full_table_storm(),
+        finished_and_idle(),
         time_back(),
         absurd_time(),
         clock_step_back(),

@@ -154,8 +154,8 @@ class Classifier:
         if not packet.later_fragment:
             return True
         first = self._fragments.get(key)
-        # Reading: own times; a first fragment with a later time (records out of order) is recent enough.
-        if first is None or packet.time_ns - first.time_ns > FRAGMENT_LIFE_NS:
+        # Reading: by own times, up to 30 s in either direction, as records may be out of order.
+        if first is None or abs(packet.time_ns - first.time_ns) > FRAGMENT_LIFE_NS:
             return False
         packet.source_port, packet.destination_port = first.source_port, first.destination_port
         return True
