@@ -16,6 +16,7 @@ from reelsense_training.model.linear import Linear
 
 LIGHT_WEIGHT = 0.1
 
+
 @dataclass(frozen=True)
 class Candidate:
     name: str
