@@ -74,6 +74,7 @@ class _Parser:
 
     def __init__(self, data: bytes, wire_bytes: int) -> None:
         self.data = data
+        self.record_end = wire_bytes
         self.end = wire_bytes  # of the innermost packet so far, in the record as it was on the wire
         self.depth = 0  # tags, labels, tunnels and extension headers passed so far
 
@@ -110,6 +111,8 @@ class _Parser:
         if link == 9:
             return self.ppp(0)
         if link in (12, 14, 101):
+            if self.need(0, 1)[0] >> 4 not in (4, 6):
+                raise Drop("bad_header")  # the link promises IP
             return self.ip_by_version(0)
         if link == 104:  # Cisco HDLC
             self.need(0, 4)
@@ -149,7 +152,11 @@ class _Parser:
             return self.mpls(at)
         if ethertype == 0x8864:
             self.enter()
-            self.need(at, 6)
+            version_and_type, code = self.need(at, 6)[:2]
+            if version_and_type != 0x11:
+                raise Drop("bad_header")
+            if code != 0:  # not session data
+                raise Drop("not_ip")
             return self.ppp(at + 6)
         raise Drop("not_ip")
 
@@ -188,10 +195,10 @@ class _Parser:
     def wire_length(self, at: int, own_length: int) -> int:
         """The packet's own length field where it is set (not 0) and not beyond the record, else what is left.
 
-        Reading: "beyond the record's original length" means that the packet's end, not its length alone, is;
-        and what is left is no more than the packet around it holds.
+        Reading: "beyond the record's original length" means that the packet's end, not its length alone, is.
+        The length fields of what is around it (PPPoE, GTP-U, outer IP) have no say.
         """
-        left = self.end - at
+        left = self.record_end - at
         length = own_length if 0 < own_length <= left else left
         self.end = at + length
         return length
@@ -269,10 +276,13 @@ class _Parser:
 
     def transport(self, packet: Packet, at: int) -> Packet:
         if packet.protocol == TCP:
+            if at + 20 > self.end:
+                raise Drop("bad_header")
             self.need(at, 14)  # ports, data offset and flags
             packet.header_bytes += (self.data[at + 12] >> 4) * 4
             packet.tcp_flags = self.data[at + 13]
-            if self.data[at + 12] >> 4 < 5:
+            if self.data[at + 12] >> 4 < 5 or at + (self.data[at + 12] >> 4) * 4 > self.end:
+                # Reading: a header that is longer than its packet contradicts it.
                 raise Drop("bad_header")
         elif packet.protocol in (UDP, UDP_LITE):
             packet.header_bytes += 8
