@@ -20,9 +20,12 @@ int run_completion(const std::string& shell) {
   return print(shell == "zsh" ? zsh_completion(pages) : fish_completion(pages));
 }
 
-int run_generate(const std::string& what) {
+int run_generate(const std::string& what, const std::string& path) {
   const auto pages = own_pages();
-  return print(what == "man" ? man_page(pages) : markdown_reference(pages));
+  return with_output(path, [&](Output& out) {
+    out.write(what == "man" ? man_page(pages) : markdown_reference(pages));
+    return kExitOk;
+  });
 }
 
 }  // namespace
@@ -45,7 +48,9 @@ void add_generate(CLI::App& app, Runner& runner) {
   command->group("");  // for the project's own docs, not for users
   const auto what = std::make_shared<std::string>();
   command->add_option("WHAT", *what, "man or cli-md")->required()->check(CLI::IsMember({"man", "cli-md"}));
-  command->callback([&runner, what] { runner = [what] { return run_generate(*what); }; });
+  const auto path = std::make_shared<std::string>();
+  add_output_to(*command, *path);
+  command->callback([&runner, what, path] { runner = [what, path] { return run_generate(*what, *path); }; });
 }
 
 }  // namespace reelsense::cli
