@@ -7,8 +7,12 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reelsense_training import __version__
+
+if TYPE_CHECKING:
+    from reelsense_training.pipeline import Pipeline, Product
 
 EXAMPLES = """\
 examples:
@@ -78,9 +82,9 @@ def main(argv: list[str] | None = None) -> int:
     parser = _parser(repository)
     args = parser.parse_args(argv)
     # The libraries behind a step are slow to import; --help is not.
-    from reelsense_training.data.extractor import ExtractorError
-    from reelsense_training.data.series import DataError
-    from reelsense_training.pipeline import PRODUCTS, Pipeline, StepError, Workspace, cards, dataset_table
+    from threadpoolctl import threadpool_limits
+
+    from reelsense_training.pipeline import PRODUCTS, Pipeline, Workspace
 
     known = {product.name: product for product in PRODUCTS}
     unknown = [name for name in args.product or () if name not in known]
@@ -89,6 +93,16 @@ def main(argv: list[str] | None = None) -> int:
     products = tuple(known[name] for name in args.product or known)
     space = Workspace(repository, args.data, args.reelsense, args.work, args.models)
     pipeline = Pipeline(space, products, _progress(args.quiet))
+    # Fits run side by side, each on one thread: a thread pool inside each would only make them wait.
+    with threadpool_limits(1):
+        return _run(args, pipeline, products)
+
+
+def _run(args: argparse.Namespace, pipeline: Pipeline, products: tuple[Product, ...]) -> int:
+    from reelsense_training.data.extractor import ExtractorError
+    from reelsense_training.data.series import DataError
+    from reelsense_training.pipeline import StepError, cards, dataset_table
+
     try:
         if args.step == "card":
             for path in cards(args.models, products):

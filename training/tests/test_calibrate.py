@@ -56,6 +56,12 @@ def test_rates_of_a_source_with_one_class_are_that_classs_recall() -> None:
     assert np.isnan(found.specificity)
 
 
+def test_class_of_a_few_windows_has_no_say_in_balanced_accuracy() -> None:
+    video = np.arange(500) < 20
+    assert rates(video, np.zeros(500, bool)).balanced_accuracy == 1.0
+    assert rates(np.arange(500) < 200, np.zeros(500, bool)).balanced_accuracy == 0.5
+
+
 def test_auc_counts_ties_half() -> None:
     assert auc(np.array([True, False]), np.array([1.0, 1.0])) == 0.5
     assert auc(np.array([True, True, False]), np.array([3.0, 2.0, 1.0])) == 1.0

@@ -16,19 +16,29 @@ def _share(mask: Bool, of: Bool) -> float:
     return float(np.count_nonzero(mask & of) / total) if total else float("nan")
 
 
+MIN_CLASS = 50
+
+
 @dataclass(frozen=True)
 class Rates:
     """Recall of video, specificity (recall of non-video), balanced accuracy and F1 of video."""
 
-    windows: int
+    videos: int  # windows of each class
+    others: int
     recall: float
     specificity: float
     f1: float
 
     @property
+    def windows(self) -> int:
+        return self.videos + self.others
+
+    @property
     def balanced_accuracy(self) -> float:
-        """Mean of the two recalls; of a source with one class, that class's recall."""
-        known = [r for r in (self.recall, self.specificity) if not np.isnan(r)]
+        """Mean of the two recalls; a class of under MIN_CLASS windows beside a larger one has no say."""
+        enough = min(MIN_CLASS, max(self.videos, self.others, 1))
+        found = [(self.videos, self.recall), (self.others, self.specificity)]
+        known = [rate for count, rate in found if count >= enough]
         return float(np.mean(known)) if known else float("nan")
 
 
@@ -36,7 +46,8 @@ def rates(video: Bool, said: Bool) -> Rates:
     true_positive = np.count_nonzero(video & said)
     wrong = np.count_nonzero(video != said)
     f1 = 2 * true_positive / (2 * true_positive + wrong) if true_positive + wrong else float("nan")
-    return Rates(len(video), _share(said, video), _share(~said, ~video), float(f1))
+    videos = np.count_nonzero(video)
+    return Rates(videos, len(video) - videos, _share(said, video), _share(~said, ~video), float(f1))
 
 
 def headline(requet: Rates, ucdavis: Rates, uu: Rates, dpi_tests: Rates) -> float:

@@ -14,6 +14,8 @@ One label per flow and second, `video` or `non-video`, from packet sizes and tim
 device. It is the first step of a product, not its end: it was trained on public measurements of 2018 and
 2025 that hold **no labelled image feed without video and hardly any short-form video**. Reels against image
 feeds, the very thing the product is named for, is what the traffic lab must add; nothing here measures it.
+On the six captures of that lab that are shipped in `tests/captures` (never trained on), image feeds and page
+loads are mostly called video: `training/README.md` has the figures.
 
 Do not use it to bill, block or judge people. It sees no payload, addresses, ports, names or absolute time.
 """
