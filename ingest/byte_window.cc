@@ -41,15 +41,17 @@ void MappedWindow::release_pages() {
   bytes_ = bytes_.first(end > position_ ? static_cast<std::size_t>(end - position_) : 0);
 }
 
-BufferedWindow::BufferedWindow(std::unique_ptr<ByteStream> stream, std::uint64_t bytes_total)
-    : stream_(std::move(stream)), bytes_total_(bytes_total), buffer_(std::size_t{1} << 20) {}
+BufferedWindow::BufferedWindow(std::unique_ptr<ByteStream> stream, std::uint64_t bytes_total,
+                               std::size_t buffer_bytes)
+    : stream_(std::move(stream)), bytes_total_(bytes_total), buffer_(buffer_bytes) {}
 
 bool BufferedWindow::fill(std::size_t n) {
   if (bytes_.size() >= n) return true;
   std::size_t have = bytes_.size();
   if (have != 0) std::memmove(buffer_.data(), bytes_.data(), have);
-  if (buffer_.size() < n) buffer_.resize(n);
   while (have < n) {
+    // Grows with what comes and not with what a header claims.
+    if (have == buffer_.size()) buffer_.resize(std::min(n, 2 * buffer_.size()));
     const std::size_t got = stream_->read(buffer_.data() + have, buffer_.size() - have);
     if (got == 0) break;
     have += got;

@@ -81,7 +81,11 @@ class MappedWindow final : public ByteWindow {
 // A stream through one buffer, which grows only as fill() asks.
 class BufferedWindow final : public ByteWindow {
  public:
-  BufferedWindow(std::unique_ptr<ByteStream> stream, std::uint64_t bytes_total);
+  static constexpr std::size_t kBufferBytes = std::size_t{1} << 20;
+
+  // Precondition: buffer_bytes > 0.
+  BufferedWindow(std::unique_ptr<ByteStream> stream, std::uint64_t bytes_total,
+                 std::size_t buffer_bytes = kBufferBytes);
 
   bool fill(std::size_t n) override;
   [[nodiscard]] std::uint64_t bytes_read() const noexcept override { return stream_->bytes_read(); }
