@@ -214,7 +214,7 @@ def main() -> int:
     harness = Harness(args.out, args.out / "model.txt")
     compiled = lleaves.Model(model_file=str(args.out / "model.txt"))
     compiled.compile()
-    entry = compiled._c_entry_func  # noqa: SLF001  (the compiled function; there is no public name for it)
+    entry = compiled._c_entry_func  # the compiled function; there is no public name for it
 
     agree("ONNX Runtime", onnxruntime.run(["probabilities"], {"input": rows})[0][:, 1], want)
     agree("LightGBM from C", harness.lightgbm(rows, 1)[1], want)

@@ -183,6 +183,22 @@ TEST(Model, RandomEnsembles_KernelsGiveTheSameBits) {
   }
 }
 
+TEST(Model, StoredFiles_HaveTheSameBitsOnEveryMachine) {
+  // FNV-1a of every answer. It changes only with tests/models or with the arithmetic, never with the
+  // processor, the compiler or the build type.
+  std::uint64_t hash = 0xcbf29ce484222325ULL;
+  for (const std::string name : kModels) {
+    const Result<Model> parsed = Model::parse(read_file(name + ".onnx"));
+    ASSERT_TRUE(parsed) << name;
+    const std::vector<float> rows = read_floats(name + ".rows.f32");
+    const std::size_t inputs = parsed.value().info().inputs;
+    for (std::size_t i = 0; i < rows.size(); i += inputs) {
+      hash = (hash ^ std::bit_cast<std::uint32_t>(parsed.value().predict(&rows[i]))) * 0x100000001b3ULL;
+    }
+  }
+  EXPECT_EQ(hash, 0x288356e2a6556389ULL) << std::hex << "0x" << hash;
+}
+
 TEST(Model, Batch_WithStride_ReadsOnlyItsColumns) {
   const Result<Model> parsed = Model::parse(read_file("lightgbm_clean.onnx"));
   ASSERT_TRUE(parsed);

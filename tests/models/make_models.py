@@ -27,6 +27,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+from threadpoolctl import threadpool_limits
 
 warnings.filterwarnings("ignore")
 ROWS = 128
@@ -75,6 +76,9 @@ def make_rows(model: onnx.ModelProto, features: int, seed: int) -> np.ndarray:
 
 
 def save(name: str, model: onnx.ModelProto, seed: int = 7) -> None:
+    opsets = sorted(model.opset_import, key=lambda entry: entry.domain)  # their order is random
+    del model.opset_import[:]
+    model.opset_import.extend(opsets)
     onnx.checker.check_model(model)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     source = session.get_inputs()[0]
@@ -90,7 +94,9 @@ def save(name: str, model: onnx.ModelProto, seed: int = 7) -> None:
 
 def lightgbm_onnx(model: object, features: int) -> onnx.ModelProto:
     initial = [("input", FloatTensorType([None, features]))]
-    return convert_lightgbm(model, initial_types=initial, target_opset=15, zipmap=False)
+    converted = convert_lightgbm(model, initial_types=initial, target_opset=15, zipmap=False)
+    converted.graph.name = "graph"  # otherwise random: the files must come out the same every time
+    return converted
 
 
 def graph_model(
@@ -352,6 +358,7 @@ def sklearn_models() -> None:
 
 
 if __name__ == "__main__":
-    lightgbm_models()
-    sklearn_models()
-    hand_made()
+    with threadpool_limits(1):  # the sums of several threads come out in any order
+        lightgbm_models()
+        sklearn_models()
+        hand_made()
