@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
-REQUIREMENTS := training/requirements.lock
+REQUIREMENTS := training/requirements.lock training/requirements-dev.lock
 PYTHON := build/venv/bin/python
 RELEASE := build/release/bin/reelsense
 
@@ -35,7 +35,7 @@ test: ## all tests, also under the address and undefined-behaviour sanitizers
 	$(call build,release)
 	$(call build,dev)
 	ctest --preset dev -j $(JOBS)
-	$(PYTHON) -m pytest -q training/tests tests/reference lab
+	PYTHONPATH=training $(PYTHON) -m pytest -q training/tests tests/reference lab
 	$(call build,asan)
 	ctest --preset asan -j $(JOBS)
 
@@ -67,7 +67,7 @@ docs: release ## regenerate the reference pages and the man page from source
 train: release ## retrain the UE models from ../shared/data/public into models/
 	@scripts/setup test
 	@scripts/venv $(REQUIREMENTS)
-	@cd training && ../$(PYTHON) -m reelsense_training all
+	PYTHONPATH=training $(PYTHON) -m reelsense_training.cli all
 
 .PHONY: captures
 captures: ## record the shipped captures anew (root; installs Chromium, caddy, ffmpeg, tcpdump)

@@ -74,6 +74,7 @@ struct Classifier::Impl {
   void process(const KeyedPacket& keyed, const ParsedPacket& packet) noexcept;
   std::uint32_t slot_for(const KeyedPacket& keyed, const ParsedPacket& packet, std::int64_t t_ns) noexcept;
   void open_window(std::uint32_t slot) noexcept;
+  void compact_active() noexcept;
   void count_bytes(std::uint32_t slot, Direction direction, const ParsedPacket& packet,
                    std::int64_t t_ns) noexcept;
   void follow_tcp(std::uint32_t slot, bool from_a, std::uint8_t tcp_flags) noexcept;
@@ -262,9 +263,21 @@ std::uint32_t Classifier::Impl::slot_for(const KeyedPacket& keyed, const ParsedP
 void Classifier::Impl::open_window(std::uint32_t slot) noexcept {
   table[slot].window_open = true;
   table.touch(slot);
+  if (active_count == options.max_flows) compact_active();
   cold[slot].active_at = active_count;
   active[active_count++] = slot;
   FeatureState(hot[slot].features, cold[slot].features).open_window(hot[slot].first_ns, second);
+}
+
+// Windows closed early left holes; without them the open ones, this flow's not yet among them, leave room.
+void Classifier::Impl::compact_active() noexcept {
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < active_count; ++i) {
+    if (active[i] == FlowTable::kNone) continue;
+    cold[active[i]].active_at = kept;
+    active[kept++] = active[i];
+  }
+  active_count = kept;
 }
 
 void Classifier::Impl::count_bytes(std::uint32_t slot, Direction direction, const ParsedPacket& packet,
@@ -374,7 +387,12 @@ void Classifier::Impl::flush() noexcept {
 void Classifier::Impl::expire(std::int64_t now_ns) noexcept {
   for (std::uint32_t slot = table.oldest_finished(); slot != FlowTable::kNone;) {
     const std::uint32_t next = table.next_of(slot);
-    if (now_ns - table[slot].last_ns >= kFinishedLingerNs) end_flow(slot, FlowEnd::kFinished);
+    const std::int64_t silent_ns = now_ns - table[slot].last_ns;
+    if (silent_ns >= kFinishedLingerNs) {
+      end_flow(slot, FlowEnd::kFinished);
+    } else if (silent_ns >= options.idle_timeout_ns) {
+      end_flow(slot, FlowEnd::kIdle);
+    }
     slot = next;
   }
   // The live list is ordered by the second of each flow's latest window: beyond the due second nothing is

@@ -15,6 +15,7 @@ Address = IPv4Address | IPv6Address
 TCP, UDP, DCCP, SCTP, UDP_LITE = 6, 17, 33, 132, 136
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 MTU_BYTES = 1500
+MAX_SUPER_PACKET_BYTES = 1 << 20
 MAX_ENCAPSULATION = 16
 
 _IPV4_IN, _IPV6_IN, _GRE = 4, 41, 47
@@ -53,7 +54,9 @@ class Packet:
 def expand(packet: Packet) -> list[int]:
     """Wire bytes of the packets that one packet stands for (super-packet rule), the full ones first."""
     header = packet.header_bytes
-    if packet.wire_bytes <= MTU_BYTES or header >= MTU_BYTES:
+    if packet.wire_bytes > MTU_BYTES and (header > MTU_BYTES // 2 or packet.wire_bytes > MAX_SUPER_PACKET_BYTES):
+        return [min(packet.wire_bytes, 65535)]
+    if packet.wire_bytes <= MTU_BYTES:
         return [packet.wire_bytes]
     sizes = []
     payload = packet.wire_bytes - header

@@ -70,10 +70,10 @@ inline constexpr int kMaxEncapsulation = 16;
 // Parses one record. `captured` are the bytes kept of it, `wire_bytes` its original length on the link
 // (≥ captured.size(); a smaller value is taken as captured.size()).
 //
-// Wire length rule: out.wire_bytes is the innermost IP packet's own length field where that is set and not
-// beyond the record's original length, else what the record's original length leaves behind the outer
-// headers; so link padding is not counted, and a cut record counts in full. A length field of zero (TSO,
-// jumbogram) is not set.
+// Wire length rule: out.wire_bytes is the innermost IP packet's own length field where that is set and its
+// end is not beyond the record's original length or what an enclosing header's length field leaves, else what
+// these leave behind the outer headers; so link padding is not counted, and a cut record counts in full. A
+// length field of zero (TSO, jumbogram) is not set.
 //
 // Read of TCP: the ports and the flags, 14 bytes; of UDP, UDP-Lite, SCTP and DCCP: the ports. A header that
 // the snap length cut before these is kTruncated; one for which the packet itself is too short is kBadHeader.
@@ -85,16 +85,22 @@ inline constexpr int kMaxEncapsulation = 16;
 
 // Super-packet rule. An IP packet longer than kMtuBytes was merged by an offload (TSO, GSO, LRO, GRO). It
 // stands for ceil(payload / (kMtuBytes − header)) packets of the same time: all but the last of kMtuBytes,
-// the last with what remains, each with the header of the first.
+// the last with what remains, each with the header of the first. No offload makes packets over
+// kMaxSuperPacketBytes or with headers over half an MTU: such a one counts once, with 65535 bytes at most, so
+// that a forged length cannot stand for millions.
 inline constexpr std::uint32_t kMtuBytes = 1500;
+inline constexpr std::uint32_t kMaxSuperPacketBytes = 1U << 20;
 
 struct SuperPacket {
   std::uint32_t count = 1;       // packets that it stands for, ≥ 1
-  std::uint32_t last_bytes = 0;  // wire bytes of the last one; the others have kMtuBytes
+  std::uint32_t last_bytes = 0;  // wire bytes of the last one, ≤ 65535; the others have kMtuBytes
 };
 [[nodiscard]] inline SuperPacket expand_super_packet(std::uint32_t wire_bytes,
                                                      std::uint32_t header_bytes) noexcept {
-  if (wire_bytes <= kMtuBytes || header_bytes >= kMtuBytes) return {1, wire_bytes};
+  if (wire_bytes <= kMtuBytes) return {1, wire_bytes};
+  if (header_bytes > kMtuBytes / 2 || wire_bytes > kMaxSuperPacketBytes) {
+    return {1, wire_bytes < 65535 ? wire_bytes : 65535};
+  }
   const std::uint32_t payload = wire_bytes - header_bytes;
   const std::uint32_t per_packet = kMtuBytes - header_bytes;
   const std::uint32_t count = (payload + per_packet - 1) / per_packet;
