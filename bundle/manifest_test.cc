@@ -46,7 +46,8 @@ TEST(Manifest, Good_IsReadInFull) {
 }
 
 TEST(Manifest, EachMissingKey_IsNamed) {
-  for (const auto& [key, value] : good_manifest().items()) {
+  const json good = good_manifest();
+  for (const auto& [key, value] : good.items()) {
     json manifest = good_manifest();
     manifest.erase(key);
     EXPECT_EQ(problem_with(manifest), "missing key \"" + key + "\"");
@@ -54,7 +55,8 @@ TEST(Manifest, EachMissingKey_IsNamed) {
 }
 
 TEST(Manifest, EachWrongTypedKey_IsNamed) {
-  for (const auto& [key, value] : good_manifest().items()) {
+  const json good = good_manifest();
+  for (const auto& [key, value] : good.items()) {
     json manifest = good_manifest();
     manifest[key] = true;
     EXPECT_THAT(problem_with(manifest), HasSubstr("\"" + key + "\"")) << key;
