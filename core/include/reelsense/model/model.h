@@ -1,8 +1,10 @@
 // The native inference engine: reads model.onnx itself and scores feature vectors.
 //
 // Reads what the project's exporters and their tools emit: TreeEnsembleRegressor/Classifier (and their LightGBM
-// and skl2onnx forms), LinearRegressor/Classifier, Scaler, Normalizer, sigmoid (Sigmoid node or LOGISTIC
-// post-transform), Cast, Identity, and plumbing around them; every other node is refused by name.
+// and skl2onnx forms), LinearRegressor/Classifier, Scaler, Imputer, Normalizer, arithmetic with constants, sigmoid
+// (Sigmoid node or LOGISTIC post-transform), SOFTMAX of two classes, Cast, Identity, and plumbing around them; every
+// other node is refused by name. Answers are ONNX Runtime's to 1e-5, and have the same bits on every machine:
+// leaves are summed as fixed-point integers, and nothing calls libm.
 //
 // Thread safety: a Model is immutable; every const member may be called from any number of threads at once.
 // predict* allocates nothing and cannot fail. A Model owns all its memory; the bytes given to parse may go away.
@@ -56,14 +58,15 @@ class Model {
   [[nodiscard]] const ModelInfo& info() const noexcept;
 
   // Probability of the positive class (video) of one row of info().inputs floats. NaN is a missing value and
-  // follows the model's default direction.
+  // follows the model's default direction; a linear model without an Imputer answers NaN to it.
   [[nodiscard]] float predict(const float* row) const noexcept;
 
   // The same for n rows, row-major [n, stride] float32 with stride ≥ info().inputs, into out[n]. Every row's
   // result has the same bits as predict's.
   void predict_batch(const float* rows, std::size_t n, std::size_t stride, float* out) const noexcept;
 
-  // Which kernel predict uses on this machine: "avx512", "avx2", "neon", "portable".
+  // Which kernel predict uses for this model on this machine: "avx512", "avx2", "neon", "portable". The vector
+  // kernels take trees of up to 256 leaves over up to 64 features in use; all else is "portable".
   [[nodiscard]] const char* kernel() const noexcept;
 
  private:
