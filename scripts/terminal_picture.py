@@ -1,12 +1,10 @@
 #!/usr/bin/env python3
-"""Runs a command on a terminal of its own and draws what it printed, colours included, as an SVG.
+"""Draws what a command printed, colours included, as an SVG.
 
-scripts/terminal_picture.py docs/images/ribbon.svg -- build/release/bin/reelsense classify CAPTURE --ribbon
+reelsense classify CAPTURE --ribbon --colour always | scripts/terminal_picture.py docs/images/ribbon.svg
 """
 
 import argparse
-import os
-import pty
 import re
 import sys
 from pathlib import Path
@@ -70,7 +68,8 @@ def draw(text: str) -> str:
         y = MARGIN + LINE_HEIGHT * number + 13
         for column, fill, run in runs:
             x = MARGIN + column * CELL_WIDTH
-            if set(run) <= {"█", "▒"}:
+            run = run.rstrip()
+            if run and set(run) <= {"█", "▒"}:
                 for offset, block in enumerate(run):
                     opacity = "" if block == "█" else ' opacity="0.5"'
                     parts.append(
@@ -85,37 +84,12 @@ def draw(text: str) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
-def run_on_terminal(command: list[str], columns: int) -> str:
-    output = bytearray()
-    os.environ.update(TERM="xterm-256color", LC_ALL="C.UTF-8", COLUMNS=str(columns))
-    os.environ.pop("NO_COLOR", None)
-
-    def read(descriptor: int) -> bytes:
-        data = os.read(descriptor, 65536)
-        output.extend(data)
-        return b"\0" if data else b""
-
-    with open(os.devnull, "wb") as quiet:
-        saved = os.dup(1)
-        os.dup2(quiet.fileno(), 1)
-        try:
-            status = pty.spawn(command, read)
-        finally:
-            os.dup2(saved, 1)
-            os.close(saved)
-    if status != 0:
-        sys.exit(f"terminal_picture: the command failed:\n{output.decode(errors='replace')}")
-    return output.decode().replace("\r\n", "\n")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path, help="the SVG to write")
-    parser.add_argument("command", nargs="+", help="what to run, after --")
-    parser.add_argument("--columns", type=int, default=100, help="terminal width (default 100)")
-    arguments = parser.parse_args()
-    arguments.picture.parent.mkdir(parents=True, exist_ok=True)
-    arguments.picture.write_text(draw(run_on_terminal(arguments.command, arguments.columns)))
+    picture = parser.parse_args().picture
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(draw(sys.stdin.read()))
 
 
 if __name__ == "__main__":

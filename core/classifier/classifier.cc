@@ -494,11 +494,11 @@ Result<Classifier> Classifier::create(const UeModel* model, ClassifierSink& sink
   if (options.max_flows < 1 || options.max_flows > FlowTable::kMaxCapacity) {
     return refuse("max_flows", "1 to " + std::to_string(FlowTable::kMaxCapacity), options.max_flows);
   }
-  if (options.idle_timeout_ns < kSecondNs || options.idle_timeout_ns > 3600 * kSecondNs) {
-    return refuse("idle_timeout_ns", "1 s to 3600 s in ns", options.idle_timeout_ns);
+  if (options.idle_timeout_ns < kSecondNs || options.idle_timeout_ns > 86'400 * kSecondNs) {
+    return refuse("idle_timeout_ns", "1 s to 86400 s in ns", options.idle_timeout_ns);
   }
-  if (options.active_timeout_ns < kSecondNs || options.active_timeout_ns > 86'400 * kSecondNs) {
-    return refuse("active_timeout_ns", "1 s to 86400 s in ns", options.active_timeout_ns);
+  if (options.active_timeout_ns < kSecondNs || options.active_timeout_ns > 604'800 * kSecondNs) {
+    return refuse("active_timeout_ns", "1 s to 604800 s in ns", options.active_timeout_ns);
   }
   return Classifier(std::make_unique<Impl>(model, sink, options));
 }

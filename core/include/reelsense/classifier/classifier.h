@@ -68,8 +68,8 @@ class ClassifierSink {
 
 struct ClassifierOptions {
   std::uint32_t max_flows = 131'072;  // 1 … 2^24; memory is about 500 bytes each, taken when first used
-  std::int64_t idle_timeout_ns = 120 * kSecondNs;
-  std::int64_t active_timeout_ns = 3600 * kSecondNs;
+  std::int64_t idle_timeout_ns = 120 * kSecondNs;     // 1 s … 1 day
+  std::int64_t active_timeout_ns = 3600 * kSecondNs;  // 1 s … 7 days
 };
 
 struct ClassifierStats {
