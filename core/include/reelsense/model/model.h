@@ -1,13 +1,14 @@
 // The native inference engine: reads model.onnx itself and scores feature vectors.
 //
-// Reads what the project's exporters and their tools emit: TreeEnsembleRegressor/Classifier (and their LightGBM
-// and skl2onnx forms), LinearRegressor/Classifier, Scaler, Imputer, Normalizer, arithmetic with constants, sigmoid
-// (Sigmoid node or LOGISTIC post-transform), SOFTMAX of two classes, Cast, Identity, and plumbing around them; every
-// other node is refused by name. Answers are ONNX Runtime's to 1e-5, and have the same bits on every machine:
-// leaves are summed as fixed-point integers, and nothing calls libm.
+// Reads what the project's exporters and their tools emit: TreeEnsembleRegressor/Classifier (and their
+// LightGBM and skl2onnx forms), LinearRegressor/Classifier, Scaler, Imputer, Normalizer, arithmetic with
+// constants, sigmoid (Sigmoid node or LOGISTIC post-transform), SOFTMAX of two classes, Cast, Identity, and
+// plumbing around them; every other node is refused by name. Answers are ONNX Runtime's to 1e-5, and have the
+// same bits on every machine: leaves are summed as fixed-point integers, and nothing depends on libm.
 //
 // Thread safety: a Model is immutable; every const member may be called from any number of threads at once.
-// predict* allocates nothing and cannot fail. A Model owns all its memory; the bytes given to parse may go away.
+// predict* allocates nothing and cannot fail. A Model owns all its memory; the bytes given to parse may go
+// away.
 #pragma once
 
 #include <cstddef>
@@ -23,13 +24,14 @@
 namespace reelsense {
 
 struct ModelInfo {
-  std::size_t inputs = 0;     // F, floats per row
-  std::size_t trees = 0;      // 0 for a linear model
-  std::size_t nodes = 0;      // inner nodes of all trees
+  std::size_t inputs = 0;  // F, floats per row
+  std::size_t trees = 0;   // 0 for a linear model
+  std::size_t nodes = 0;   // inner nodes of all trees
   std::size_t leaves = 0;
-  std::string producer;       // the file's producer_name
-  std::int64_t opset = 0;     // default-domain opset
-  // The file's metadata_props in file order (reelsense.name, reelsense.schema_hash, … see docs/reference/model-bundle.md).
+  std::string producer;    // the file's producer_name
+  std::int64_t opset = 0;  // default-domain opset
+  // The file's metadata_props in file order (reelsense.name, reelsense.schema_hash, … see
+  // docs/reference/model-bundle.md).
   std::vector<std::pair<std::string, std::string>> metadata;
 
   // The value of `key`, or an empty view.
@@ -47,8 +49,8 @@ struct ModelLimits {
 class Model {
  public:
   // Parses an ONNX ModelProto. Errors name the node and the reason: kCorrupt (cut, out-of-range, cyclic or
-  // unreachable tree nodes, lengths that disagree), kUnsupported (a node, attribute or shape the engine does not
-  // read), kLimit.
+  // unreachable tree nodes, lengths that disagree), kUnsupported (a node, attribute or shape the engine does
+  // not read), kLimit.
   static Result<Model> parse(std::span<const std::uint8_t> onnx, const ModelLimits& limits = {});
 
   Model(Model&&) noexcept;
@@ -65,8 +67,8 @@ class Model {
   // result has the same bits as predict's.
   void predict_batch(const float* rows, std::size_t n, std::size_t stride, float* out) const noexcept;
 
-  // Which kernel predict uses for this model on this machine: "avx512", "avx2", "neon", "portable". The vector
-  // kernels take trees of up to 256 leaves over up to 64 features in use; all else is "portable".
+  // Which kernel predict uses for this model on this machine: "avx512", "avx2", "neon", "portable". The
+  // vector kernels take trees of up to 256 leaves over up to 64 features in use; all else is "portable".
   [[nodiscard]] const char* kernel() const noexcept;
 
  private:
