@@ -23,11 +23,12 @@ examples:
   reelsense-train evaluate                    figures of what `train` made, into build/train/
   reelsense-train export                      bundles from what `train` and `evaluate` left
   reelsense-train card                        model cards of the released bundles, from their manifests
+  reelsense-train lab                         the released models on the lab captures of tests/captures
 
 Rows come from the C++ extractor (build it first); progress goes to standard error.
 exit: 0 done, 1 a step failed or its input is absent, 2 wrong usage
 """
-STEPS = ("dataset", "train", "evaluate", "export", "card", "all")
+STEPS = ("dataset", "train", "evaluate", "export", "card", "lab", "all")
 
 
 def _parser(repository: Path) -> argparse.ArgumentParser:
@@ -101,19 +102,22 @@ def main(argv: list[str] | None = None) -> int:
 def _run(args: argparse.Namespace, pipeline: Pipeline, products: tuple[Product, ...]) -> int:
     from reelsense_training.data.extractor import ExtractorError
     from reelsense_training.data.series import DataError
-    from reelsense_training.pipeline import StepError, cards, dataset_table
+    from reelsense_training.pipeline import StepError, cards, dataset_table, lab_tables
+    from reelsense_training.release.lab import LabError
 
     try:
         if args.step == "card":
             for path in cards(args.models, products):
                 print(path)
+        if args.step == "lab":
+            print(lab_tables(pipeline.space, products))
         if args.step in ("dataset", "all"):
             print(dataset_table(pipeline.corpus), file=sys.stderr if args.step == "all" else sys.stdout)
         for step in ("train", "evaluate", "export"):
             if args.step in (step, "all"):
                 for path in getattr(pipeline, step)():
                     print(path)
-    except (DataError, ExtractorError, StepError, OSError) as error:
+    except (DataError, ExtractorError, LabError, StepError, OSError) as error:
         print(f"reelsense-train: {error}", file=sys.stderr)
         return 1
     return 0

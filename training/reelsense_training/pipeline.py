@@ -25,6 +25,7 @@ from reelsense_training.model.linear import Linear
 from reelsense_training.model.metadata import Contract
 from reelsense_training.release.bundle import Release, rewrite_card, write_bundle
 from reelsense_training.release.histograms import reference_histograms
+from reelsense_training.release.lab import lab_table
 from reelsense_training.release.report import conditions_json, held_out_json, known_json, rounded
 
 Progress = Callable[[str], None]
@@ -296,3 +297,13 @@ def cards(models: Path, products: tuple[Product, ...]) -> list[Path]:
             raise StepError(f"{error.filename}: absent; run `reelsense-train all` first") from error
         written.append(rewrite_card(folder, manifest))
     return written
+
+
+def lab_tables(space: Workspace, products: tuple[Product, ...]) -> str:
+    """Figures of the released models on the lab captures, a table a model."""
+    captures = space.repository / "tests" / "captures"
+    tables = []
+    for product in products:
+        model = space.models / product.name / VERSION / "model.onnx"
+        tables.append(f"{product.name} {VERSION}\n\n{lab_table(space.program, model, captures)}")
+    return "\n\n".join(tables)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lightgbm as lgb
 import numpy as np
 import onnx
 import pytest
@@ -11,7 +12,14 @@ from make_test_model import DEFAULT_OUTPUT, tiny_booster, tiny_contract, tiny_fo
 from reelsense_training.export.onnx_writer import to_onnx
 from reelsense_training.export.tflite_writer import to_tflite
 from reelsense_training.fit.estimators import TreeParams, fit_linear, fit_trees
-from reelsense_training.model.forest import Forest, Tree, fold_calibration, from_booster, round_down_float32
+from reelsense_training.model.forest import (
+    Forest,
+    Tree,
+    average,
+    fold_calibration,
+    from_booster,
+    round_down_float32,
+)
 from reelsense_training.model.metadata import Contract
 
 HASH = "0" * 64
@@ -70,6 +78,20 @@ def test_contract_with_another_number_of_features_is_refused() -> None:
 def test_threshold_outside_its_band_is_refused() -> None:
     with pytest.raises(ValueError, match="outside its uncertain band"):
         Contract("x", "0.0.1", "packet", HASH, ("one",), 0.7, (0.4, 0.6)).props()
+
+
+def test_committee_is_the_mean_of_its_members() -> None:
+    rows = tiny_rows(3000, seed=8)
+    data = lgb.Dataset(rows, rows[:, 0] + rows[:, 1] > 14)
+    members = [
+        lgb.train({"objective": "binary", "extra_trees": True, "seed": s, "verbosity": -1}, data, 6)
+        for s in (1, 2, 3)
+    ]
+    mean = np.mean([member.predict(rows, raw_score=True) for member in members], axis=0)
+    committee = average(members)
+    assert committee.num_trees() == 18
+    assert np.abs(committee.predict(rows, raw_score=True) - mean).max() < 1e-12
+    assert len({tuple(member.predict(rows[:50])) for member in members}) == 3
 
 
 def test_calibration_is_folded_into_the_leaves() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
+from lightgbm.basic import _LIB, _safe_call
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
@@ -109,6 +110,25 @@ def _parse_tree(structure: dict) -> Tree:
     )
 
 
+def _copy(booster: lgb.Booster) -> lgb.Booster:
+    return lgb.Booster(model_str=booster.model_to_string(num_iteration=-1))
+
+
+def average(boosters: list[lgb.Booster]) -> lgb.Booster:
+    """One booster whose raw score is the mean of theirs: all their trees, leaf values divided by their
+    number.
+    """
+    merged = _copy(boosters[0])
+    for other in [_copy(booster) for booster in boosters[1:]]:
+        # LightGBM's C API has the merge, its Python package does not wrap it.
+        _safe_call(_LIB.LGBM_BoosterMerge(merged._handle, other._handle))
+    merged = _copy(merged)
+    for index, info in enumerate(merged.dump_model()["tree_info"]):
+        for leaf, value in enumerate(_parse_tree(info["tree_structure"]).leaf):
+            merged.set_leaf_output(index, leaf, float(value) / len(boosters))
+    return _copy(merged)
+
+
 def fold_calibration(booster: lgb.Booster, slope: float, offset: float) -> lgb.Booster:
     """Booster whose own probability is ``sigmoid(slope * raw + offset)``: the Platt map lives in its leaves.
 
@@ -116,12 +136,12 @@ def fold_calibration(booster: lgb.Booster, slope: float, offset: float) -> lgb.B
     """
     if slope <= 0:
         raise ValueError(f"calibration slope {slope} is not positive: the model ranks the classes backwards")
-    folded = lgb.Booster(model_str=booster.model_to_string(num_iteration=-1))
+    folded = _copy(booster)
     for index, info in enumerate(booster.dump_model()["tree_info"]):
         leaves = _parse_tree(info["tree_structure"]).leaf
         for leaf, value in enumerate(leaves):
             folded.set_leaf_output(index, leaf, slope * float(value) + (offset if index == 0 else 0.0))
-    return lgb.Booster(model_str=folded.model_to_string(num_iteration=-1))
+    return _copy(folded)
 
 
 def from_booster(booster: lgb.Booster) -> Forest:
