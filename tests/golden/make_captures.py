@@ -10,6 +10,7 @@ capture is about.
 
 from __future__ import annotations
 
+import argparse
 import random
 import struct
 import sys
@@ -1068,5 +1069,11 @@ def write_all(folder: Path) -> None:
         (vectors / f"{capture.name}.jsonl").write_text(text, encoding="utf-8")
 
 
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, nargs="?", default=HERE, help="where to write (default: here)")
+    write_all(parser.parse_args().folder)
+
+
 if __name__ == "__main__":
-    write_all(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    main()
