@@ -7,13 +7,16 @@ import json
 import re
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 from engines import run_onnx
-from make_test_model import FEATURES, tiny_booster, tiny_contract, tiny_rows
 from test_parity import BUNDLES
 
 from reelsense_training.data.extractor import Extractor
+from reelsense_training.model.metadata import Contract
+from reelsense_training.release.bundle import Release, write_bundle
 from reelsense_training.release.histograms import feature_histogram
 from reelsense_training.release.provenance import source_commit
 
@@ -70,11 +73,19 @@ def test_source_commit_stays_while_nothing_else_changes(tmp_path: Path) -> None:
     assert source_commit({**released, "metrics": {"a": 2}}, released, tmp_path) == ""
 
 
-def test_release_writes_the_same_bundle_twice(tmp_path: Path) -> None:
-    from reelsense_training.release.bundle import Release
-
-    booster, rows = tiny_booster(), tiny_rows(500, seed=9)
-    histograms = {"features": {n: feature_histogram(rows[:, i]) for i, n in enumerate(FEATURES)}}
-    release = Release(tiny_contract("0" * 64), booster, "tiny", {}, {}, {"digest": "0" * 64}, histograms)
-    first, again = release.predict(rows), release.predict(rows)
-    assert np.array_equal(first, again) and release.plain().nodes > 0
+def test_released_trees_are_written_again_with_the_same_bytes(tmp_path: Path) -> None:
+    folder = next(path for path in BUNDLES if (path / "lightgbm.txt").is_file())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    contract = Contract(
+        manifest["name"], manifest["version"], manifest["view"], manifest["schema_hash"],
+        tuple(manifest["features"]), manifest["threshold"], tuple(manifest["uncertain"]),
+    )  # fmt: skip
+    release = Release(
+        contract, lgb.Booster(model_str=(folder / "lightgbm.txt").read_text()), manifest["description"],
+        manifest["calibration"], manifest["metrics"], manifest["training_data"],
+        manifest["reference_histograms"],
+    )  # fmt: skip
+    written = write_bundle(release, tmp_path, REPOSITORY)
+    assert {p.name for p in written.iterdir()} == {p.name for p in folder.iterdir()}
+    for path in written.iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
