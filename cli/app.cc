@@ -2,35 +2,23 @@
 #include <cstdio>
 #include <exception>
 
+#include "cli/commands/arguments.h"
 #include "cli/commands/commands.h"
-#include "cli/output/output.h"
+#include "cli/manual.h"
 #include "cli/output/terminal.h"
 
 namespace reelsense::cli {
 namespace {
 
-std::string exit_code_footer() {
-  std::string text = "Exit status:\n";
-  for (const ExitCodeText& code : kExitCodes) {
-    text += "  " + std::to_string(code.code) + "  " + std::string(code.meaning) + "\n";
-  }
-  return text +
-         "\nRows go to standard output, everything else to standard error.\n"
-         "Each subcommand has its own --help with examples.";
-}
-
-// --help is output like any other: to standard output, every byte checked.
-int print_help(const CLI::App& app, bool all) {
-  auto out = Output::open("-");
-  out.value().write(app.help("", all ? CLI::AppFormatMode::All : CLI::AppFormatMode::Normal));
-  if (out.value().close()) return kExitOk;
-  print_error(out.value().error());
-  return kExitOutput;
-}
-
-const CLI::App& chosen(const CLI::App& app) {
+// The chosen subcommand's full name, "reelsense model list".
+std::string chosen_name(const CLI::App& app) {
   const auto subcommands = app.get_subcommands();
-  return subcommands.empty() ? app : chosen(*subcommands.front());
+  return app.get_name() + (subcommands.empty() ? "" : " " + chosen_name(*subcommands.front()));
+}
+
+// Help is output like any other: to standard output, every byte checked.
+int print_help(const CLI::App& app) {
+  return print(help_text(command_pages(app), chosen_name(app)));
 }
 
 }  // namespace
@@ -42,9 +30,11 @@ std::unique_ptr<CLI::App> make_app(Runner& runner) {
       "times alone.",
       "reelsense");
   app->set_help_flag("-h,--help", "Print this help and exit");
-  app->footer(exit_code_footer());
+  app->set_version_flag("--version", "reelsense " REELSENSE_VERSION, "Print the version and exit");
+  app->footer(
+      "Rows go to standard output, everything else to standard error.\n"
+      "Each subcommand has its own --help with examples.");
   app->require_subcommand(1);
-  app->get_formatter()->column_width(34);
   add_classify(*app, runner);
   add_flows(*app, runner);
   add_features(*app, runner);
@@ -63,14 +53,14 @@ int run_app(int argc, const char* const* argv) {
     try {
       app->parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
-      return print_help(chosen(*app), false);
+      return print_help(*app);
+    } catch (const CLI::CallForVersion& version) {
+      return print(std::string(version.what()) + "\n");
     } catch (const CLI::ParseError& error) {
-      const std::string name = chosen(*app).get_name();
-      print_error(std::string(error.what()) + "\nTry: reelsense " + (name == "reelsense" ? "" : name + " ") +
-                  "--help");
+      print_error(std::string(error.what()) + "\nTry: " + chosen_name(*app) + " --help");
       return kExitUsage;
     }
-    return runner ? runner() : print_help(*app, false);
+    return runner();
   } catch (const std::exception& error) {
     print_error(std::string("internal error: ") + error.what());
     return kExitUsage;

@@ -60,6 +60,23 @@ void add_pages(const CLI::App& app, const std::string& prefix, std::vector<Comma
 
 }  // namespace
 
+std::string OptionPage::left() const {
+  if (names.empty()) return argument + (repeats ? "..." : "");
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return argument.empty() ? list : list + " " + argument;
+}
+
+std::string OptionPage::meaning() const {
+  std::string whole = text;
+  if (!choices.empty() && text.find(choices.back()) == std::string::npos) {
+    whole += "; one of";
+    for (const std::string& choice : choices) whole += " " + choice;
+  }
+  if (!default_value.empty()) whole += " (default " + default_value + ")";
+  return whole + ".";
+}
+
 std::string CommandPage::usage() const {
   std::string text = name + " [OPTIONS]";
   for (const OptionPage& positional : positionals) {

@@ -21,6 +21,11 @@ struct OptionPage {
   std::string default_value;
   bool required = false;
   bool repeats = false;
+
+  // "-o, --output FILE"
+  [[nodiscard]] std::string left() const;
+  // The text with choices and default, ended by a full stop.
+  [[nodiscard]] std::string meaning() const;
 };
 
 struct CommandPage {
@@ -37,6 +42,9 @@ struct CommandPage {
 
 // Every visible command, the top one first, parents before their children.
 std::vector<CommandPage> command_pages(const CLI::App& app);
+
+// What --help prints for the page called `name`, wrapped to 100 columns; empty if there is no such page.
+std::string help_text(const std::vector<CommandPage>& pages, const std::string& name);
 
 std::string man_page(const std::vector<CommandPage>& pages);
 // docs/reference/cli.md is this text.

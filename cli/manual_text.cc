@@ -20,23 +20,6 @@ constexpr EnvironmentText kEnvironment[] = {
     {"COLUMNS", "Width of the ribbon, instead of the terminal's own."},
 };
 
-std::string joined_names(const OptionPage& option) {
-  std::string text;
-  for (const std::string& name : option.names) text += (text.empty() ? "" : ", ") + name;
-  if (option.names.empty()) return option.argument + (option.repeats ? "..." : "");
-  return option.argument.empty() ? text : text + " " + option.argument;
-}
-
-std::string full_text(const OptionPage& option) {
-  std::string text = option.text;
-  if (!option.choices.empty() && text.find(option.choices.back()) == std::string::npos) {
-    text += "; one of";
-    for (const std::string& choice : option.choices) text += " " + choice;
-  }
-  if (!option.default_value.empty()) text += " (default " + option.default_value + ")";
-  return text + ".";
-}
-
 // A line that begins with '.' or ''' is a request to troff, '\' escapes, and '-' alone may become a soft
 // hyphen.
 std::string roff(std::string_view text) {
@@ -58,7 +41,7 @@ std::string roff(std::string_view text) {
 
 void add_man_options(const std::vector<OptionPage>& options, std::string& text) {
   for (const OptionPage& option : options) {
-    text += ".TP\n.B " + roff(joined_names(option)) + "\n" + roff(full_text(option)) + "\n";
+    text += ".TP\n.B " + roff(option.left()) + "\n" + roff(option.meaning()) + "\n";
   }
 }
 
@@ -120,7 +103,7 @@ std::string markdown_reference(const std::vector<CommandPage>& pages) {
     text += "\n## " + page.name + "\n\n" + page.text + ".\n\n```\n" + page.usage() + "\n```\n\n";
     if (!page.positionals.empty() || !page.options.empty()) text += "| option | meaning |\n|---|---|\n";
     for (const auto* options : {&page.positionals, &page.options}) {
-      for (const OptionPage& option : *options) add_table_row(text, joined_names(option), full_text(option));
+      for (const OptionPage& option : *options) add_table_row(text, option.left(), option.meaning());
     }
     if (!page.footer.empty()) text += "\n```\n" + page.footer + "\n```\n";
   }

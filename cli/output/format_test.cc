@@ -51,7 +51,8 @@ TEST(PutFloat, EveryText_ReadsBackAsTheSameFloat) {
     std::memcpy(&value, &bits, sizeof value);
     const std::string text = text_of(put_float, value);
     ASSERT_LE(text.size(), kMaxFloatText) << text;
-    if (value == value) EXPECT_EQ(std::strtof(text.c_str(), nullptr), value) << text;
+    if (value != value) continue;
+    EXPECT_EQ(std::strtof(text.c_str(), nullptr), value) << text;
   }
 }
 

@@ -21,15 +21,13 @@ double cpu_seconds() {
 }  // namespace
 
 CaptureRun::CaptureRun(CaptureRunOptions options, Classifier& classifier, Output& out)
-    : options_(std::move(options)), classifier_(classifier), out_(out), progress_(options_.progress) {
-  totals_.first_ns = std::numeric_limits<std::int64_t>::max();
-  totals_.last_ns = std::numeric_limits<std::int64_t>::min();
-}
+    : options_(std::move(options)), classifier_(classifier), out_(out), progress_(options_.progress) {}
 
 int CaptureRun::run() {
   const auto started = std::chrono::steady_clock::now();
   const double cpu_started = cpu_seconds();
   int code = kExitOk;
+  begin_input();
   for (const std::string& path : options_.files) {
     code = worse(code, run_file(path));
     if (!options_.joined) end_input(path);
@@ -46,6 +44,13 @@ void CaptureRun::end_input(const std::string& name) {
   classifier_.finish();
   progress_.clear();
   options_.on_end(name);
+  if (first_ns_ < last_ns_) totals_.capture_s += static_cast<double>(last_ns_ - first_ns_) * 1e-9;
+  begin_input();
+}
+
+void CaptureRun::begin_input() noexcept {
+  first_ns_ = std::numeric_limits<std::int64_t>::max();
+  last_ns_ = std::numeric_limits<std::int64_t>::min();
 }
 
 int CaptureRun::run_file(const std::string& path) {
@@ -79,8 +84,8 @@ void CaptureRun::run_records(ingest::CaptureReader& reader) {
 
 std::size_t CaptureRun::parse_batch(std::size_t records) {
   std::size_t parsed = 0;
-  std::int64_t first = totals_.first_ns;
-  std::int64_t last = totals_.last_ns;
+  std::int64_t first = first_ns_;
+  std::int64_t last = last_ns_;
   for (std::size_t i = 0; i < records; ++i) {
     const ingest::CaptureRecord& record = records_[i];
     ParsedPacket& packet = packets_[parsed];
@@ -95,8 +100,8 @@ std::size_t CaptureRun::parse_batch(std::size_t records) {
     last = std::max(last, record.time_ns);
     ++parsed;
   }
-  totals_.first_ns = first;
-  totals_.last_ns = last;
+  first_ns_ = first;
+  last_ns_ = last;
   return parsed;
 }
 

@@ -33,8 +33,7 @@ struct CaptureRunTotals {
   std::uint64_t unusable = 0;
   std::uint64_t records = 0;  // handed over by the readers
   std::array<std::uint64_t, static_cast<std::size_t>(ingest::SkipReason::kCount)> skipped{};
-  std::int64_t first_ns = 0;  // earliest and latest time of any parsed packet
-  std::int64_t last_ns = 0;
+  double capture_s = 0;  // from the first to the last packet, summed over files
   double elapsed_s = 0;
   double cpu_s = 0;
 };
@@ -52,6 +51,7 @@ class CaptureRun {
 
  private:
   int run_file(const std::string& path);
+  void begin_input() noexcept;
   void end_input(const std::string& name);
   void run_records(ingest::CaptureReader& reader);
   std::size_t parse_batch(std::size_t records);
@@ -66,6 +66,8 @@ class CaptureRun {
   Output& out_;
   Progress progress_;
   CaptureRunTotals totals_;
+  std::int64_t first_ns_ = 0;  // earliest and latest time of the present input's packets
+  std::int64_t last_ns_ = 0;
   std::array<ingest::CaptureRecord, kBatch> records_;
   std::array<ParsedPacket, kBatch> packets_;
 };

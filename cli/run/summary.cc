@@ -28,10 +28,6 @@ std::string decimals(double value, int digits) {
   return text;
 }
 
-double span_seconds(const CaptureRunTotals& read) {
-  return read.last_ns < read.first_ns ? 0.0 : static_cast<double>(read.last_ns - read.first_ns) * 1e-9;
-}
-
 double packets_per_second(std::uint64_t records, double seconds) {
   return seconds > 0 ? static_cast<double>(records) / seconds : 0.0;
 }
@@ -79,7 +75,7 @@ std::string summary_as_text(const Summary& s) {
   };
   const ClassifierStats& stats = s.stats;
   line("input", grouped(s.read.files) + (s.read.files == 1 ? " file, " : " files, ") +
-                    grouped(s.read.records) + " records over " + decimals(span_seconds(s.read), 1) + " s" +
+                    grouped(s.read.records) + " records over " + decimals(s.read.capture_s, 1) + " s" +
                     (s.read.unusable == 0 ? "" : ", " + grouped(s.read.unusable) + " files not usable"));
   line("packets", grouped(stats.packets) + " in " + grouped(stats.records) + " records, " +
                       grouped(stats.late) + " late, " + grouped(stats.super_packets) +
@@ -113,7 +109,7 @@ std::string summary_as_json(const Summary& s) {
   document["files"] = s.read.files;
   document["files_unusable"] = s.read.unusable;
   document["records"] = s.read.records;
-  document["capture_seconds"] = span_seconds(s.read);
+  document["capture_seconds"] = s.read.capture_s;
   document["packets"] = stats.packets;
   document["packet_records"] = stats.records;
   document["late"] = stats.late;
