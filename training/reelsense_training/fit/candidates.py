@@ -1,4 +1,6 @@
-"""What the choice chooses from: kinds of model and feature subsets, each argued without looking at scores."""
+"""What the choice chooses from: every feature, or those that the schema calls robust; two strengths of
+penalty for the linear model. Few on purpose: three sources cannot choose among many (training/README.md).
+"""
 
 from __future__ import annotations
 
