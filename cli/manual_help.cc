@@ -13,7 +13,9 @@ constexpr std::size_t kIndent = 28;
 // `left`, then `text` in a column of its own, wrapped between words.
 void add_entry(std::string& out, const std::string& left, std::string_view text, std::size_t indent) {
   std::string line = "  " + left;
-  if (line.size() + 2 > indent) {
+  if (left.empty()) {
+    line.clear();
+  } else if (line.size() + 2 > indent) {  // no room beside it
     out += line + "\n";
     line.clear();
   }
