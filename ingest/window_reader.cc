@@ -38,11 +38,19 @@ bool WindowReader::more() {
   return resynchronise();
 }
 
-// Looks for good records behind a bad one and moves there.
+// Looks for good records behind a bad one and moves there. First in a small view: a hostile stream with many
+// bad records shall not move megabytes for each.
 bool WindowReader::resynchronise() {
-  const bool at_end = !window_->fill(2 * kResyncBytes);
-  const std::span<const std::uint8_t> bytes = window_->bytes();
-  const std::size_t limit = std::min(bytes.size(), kResyncBytes);
+  constexpr std::size_t kNear = kResyncBytes / 4;
+  return resynchronise_within(kNear, kNear) || resynchronise_within(kResyncBytes, 2 * kResyncBytes);
+}
+
+// Scans `reach` bytes, judging by `view` bytes, the same whatever more the window holds.
+bool WindowReader::resynchronise_within(std::size_t reach, std::size_t view) {
+  const bool at_end = !window_->fill(view);
+  const std::span<const std::uint8_t> all = window_->bytes();
+  const std::span<const std::uint8_t> bytes = all.first(std::min(all.size(), view));
+  const std::size_t limit = std::min(bytes.size(), reach);
   for (std::size_t i = alignment_; i + header_bytes_ <= limit; i += alignment_) {
     if (!chain_at(bytes.subspan(i), at_end)) continue;
     skip(SkipReason::kBadLength);

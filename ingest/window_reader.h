@@ -49,6 +49,7 @@ class WindowReader : public CaptureReader {
  private:
   bool more();
   bool resynchronise();
+  bool resynchronise_within(std::size_t reach, std::size_t view);
   void finish();
 
   std::unique_ptr<ByteWindow> window_;
