@@ -15,7 +15,9 @@ Error bad(const std::string& what) {
 
 // What follows 'key': in the dictionary; empty when it is not there.
 std::string_view value_of(std::string_view text, std::string_view key) {
-  const std::string quoted = "'" + std::string(key) + "'";
+  std::string quoted(1, '\'');
+  quoted += key;
+  quoted += '\'';
   const std::size_t at = text.find(quoted);
   if (at == std::string_view::npos) return {};
   text.remove_prefix(at + quoted.size());
