@@ -4,6 +4,7 @@
 #include <array>
 #include <cassert>
 #include <string>
+#include <utility>
 
 #include "reelsense/features/feature_state.h"
 #include "reelsense/flow/event_clock.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::int64_t kFinishedLingerNs = 5 * kSecondNs;
 constexpr std::size_t kLookahead = 32;  // packets whose cache lines are fetched ahead
+constexpr std::uint32_t kBinNs = 50'000'000;
 constexpr std::size_t kBatch = UeModel::kMaxBatch;
 
 // Per slot, beside the table's header: what every packet touches …
@@ -56,6 +58,13 @@ const char* name_of(FlowEnd reason) noexcept {
 }
 
 struct Classifier::Impl {
+  // Packets on their way, with fragments' ports filled in.
+  struct Block {
+    std::span<const ParsedPacket> packets;
+    std::array<KeyedPacket, kLookahead> keyed;
+    std::array<ParsedPacket, kLookahead> resolved;
+  };
+
   Impl(const UeModel* ue_model, ClassifierSink& rows_to, const ClassifierOptions& limits)
       : model(ue_model),
         sink(rows_to),
@@ -66,13 +75,18 @@ struct Classifier::Impl {
         active(limits.max_flows) {}
 
   void add(std::span<const ParsedPacket> packets) noexcept;
-  void prefetch(std::span<const ParsedPacket> packets, const KeyedPacket* keyed) const noexcept;
+  void prepare(std::span<const ParsedPacket> packets, Block& block) noexcept;
+  void resolve_fragments(Block& block) noexcept;
+  void prefetch(const Block& block, std::size_t i) const noexcept;
   void judge(const KeyedPacket& keyed, const ParsedPacket& packet) noexcept;
   void step() noexcept;
 
   void enter(std::int64_t t_ns) noexcept;
+  void begin_second(std::int64_t t_ns) noexcept;
   void process(const KeyedPacket& keyed, const ParsedPacket& packet) noexcept;
+  void place(const KeyedPacket& keyed, const ParsedPacket& packet, std::int64_t t_ns) noexcept;
   std::uint32_t slot_for(const KeyedPacket& keyed, const ParsedPacket& packet, std::int64_t t_ns) noexcept;
+  std::uint32_t open_flow(const KeyedPacket& keyed, const ParsedPacket& packet, std::int64_t t_ns) noexcept;
   void open_window(std::uint32_t slot) noexcept;
   void compact_active() noexcept;
   void count_bytes(std::uint32_t slot, Direction direction, const ParsedPacket& packet,
@@ -106,6 +120,7 @@ struct Classifier::Impl {
   LazyArray<SlotCold> cold;
   LazyArray<std::uint32_t> active;  // slots with an open window, by first packet; kNone where closed early
   std::uint32_t active_count = 0;
+  std::array<Block, 2> blocks;
 
   // The batch being filled: rows, and where their features and bins lie.
   std::size_t batch_count = 0;
@@ -118,55 +133,68 @@ struct Classifier::Impl {
 
 // ---------------------------------------------------------------- packets
 
+// Two blocks are under way: while the flows of one are worked on, the cache lines of the next come in.
 void Classifier::Impl::add(std::span<const ParsedPacket> packets) noexcept {
-  std::array<KeyedPacket, kLookahead> keyed;
-  std::array<ParsedPacket, kLookahead> resolved;
-  while (!packets.empty()) {
-    std::span<const ParsedPacket> block = packets.first(std::min(kLookahead, packets.size()));
-    packets = packets.subspan(block.size());
-
-    const bool fragmented = std::any_of(block.begin(), block.end(), [](const ParsedPacket& p) {
-      return p.first_fragment || p.later_fragment;
-    });
-    if (fragmented) {
-      std::size_t n = 0;
-      for (const ParsedPacket& packet : block) {
-        resolved[n] = packet;
-        if (packet.first_fragment) fragments.remember(packet);
-        if (packet.later_fragment && !fragments.resolve(resolved[n])) {
-          count(stats.dropped, DropReason::kFragmentUnknown);
-          continue;
-        }
-        ++n;
-      }
-      block = {resolved.data(), n};
-    }
-
-    for (std::size_t i = 0; i < block.size(); ++i) {
-      keyed[i] = key_of(block[i]);
-      table.prefetch_index(keyed[i].hash);
-    }
-    prefetch(block, keyed.data());
-    for (std::size_t i = 0; i < block.size(); ++i) {
-      if (clock.follows(block[i].time_ns)) {
-        process(keyed[i], block[i]);
+  Block* now = &blocks[0];
+  Block* next = &blocks[1];
+  now->packets = {};
+  do {
+    const std::size_t n = std::min(kLookahead, packets.size());
+    prepare(packets.first(n), *next);
+    packets = packets.subspan(n);
+    const std::size_t ahead = next->packets.size();
+    for (std::size_t i = 0; i < now->packets.size(); ++i) {
+      if (i < ahead) prefetch(*next, i);
+      const ParsedPacket& packet = now->packets[i];
+      if (clock.follows(packet.time_ns)) [[likely]] {
+        enter(packet.time_ns);
+        place(now->keyed[i], packet, packet.time_ns);
       } else {
-        judge(keyed[i], block[i]);
+        judge(now->keyed[i], packet);
       }
     }
-  }
+    for (std::size_t i = now->packets.size(); i < ahead; ++i) prefetch(*next, i);
+    std::swap(now, next);
+  } while (!now->packets.empty() || !packets.empty());
 }
 
-void Classifier::Impl::prefetch(std::span<const ParsedPacket> packets,
-                                const KeyedPacket* keyed) const noexcept {
+// Keys and hashes of a block; asks for its places in the index.
+void Classifier::Impl::prepare(std::span<const ParsedPacket> packets, Block& block) noexcept {
+  block.packets = packets;
+  bool fragmented = false;
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    const std::uint32_t slot = table.likely_slot(keyed[i].hash);
-    if (slot == FlowTable::kNone) continue;
-    __builtin_prefetch(&table[slot], 1);
-    __builtin_prefetch(&hot[slot], 1);
-    __builtin_prefetch(reinterpret_cast<const char*>(&hot[slot]) + 64, 1);
-    __builtin_prefetch(&cold[slot].features.bins[1], 1);
+    fragmented |= packets[i].first_fragment | packets[i].later_fragment;
+    key_of(packets[i], block.keyed[i]);
+    table.prefetch_index(block.keyed[i].hash);
   }
+  if (fragmented) resolve_fragments(block);
+}
+
+void Classifier::Impl::resolve_fragments(Block& block) noexcept {
+  std::size_t n = 0;
+  for (const ParsedPacket& packet : block.packets) {
+    block.resolved[n] = packet;
+    if (packet.first_fragment) fragments.remember(packet);
+    if (packet.later_fragment && !fragments.resolve(block.resolved[n])) {
+      count(stats.dropped, DropReason::kFragmentUnknown);
+      continue;
+    }
+    key_of(block.resolved[n], block.keyed[n]);
+    ++n;
+  }
+  block.packets = {block.resolved.data(), n};
+}
+
+inline void Classifier::Impl::prefetch(const Block& block, std::size_t i) const noexcept {
+  const std::uint32_t slot = table.likely_slot(block.keyed[i].hash);
+  if (slot == FlowTable::kNone) return;
+  __builtin_prefetch(&table[slot], 1);
+  __builtin_prefetch(&hot[slot], 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(&hot[slot]) + 64, 1);
+  // The bin of its time, should the clock not move on to another second before.
+  const std::int64_t offset_ns = block.packets[i].time_ns - second_start_ns;
+  const auto bin = static_cast<std::size_t>(static_cast<std::uint32_t>(offset_ns) / kBinNs);
+  __builtin_prefetch(&cold[slot].features.bins[std::min(bin, kBinsPerWindow - 1)], 1);
 }
 
 void Classifier::Impl::judge(const KeyedPacket& keyed, const ParsedPacket& packet) noexcept {
@@ -201,26 +229,33 @@ void Classifier::Impl::step() noexcept {
 }
 
 // Moves the clock to t_ns; when that lies in a later second, the present one is closed first.
-void Classifier::Impl::enter(std::int64_t t_ns) noexcept {
-  if (t_ns >= second_end_ns) {
-    if (clock.started()) close_second();
-    second = t_ns / kSecondNs;
-    second_start_ns = second * kSecondNs;
-    second_end_ns = second_start_ns + kSecondNs;
-    expire(second_start_ns);
-  }
+inline void Classifier::Impl::enter(std::int64_t t_ns) noexcept {
+  if (t_ns >= second_end_ns) begin_second(t_ns);
   clock.move_to(t_ns);
 }
 
+void Classifier::Impl::begin_second(std::int64_t t_ns) noexcept {
+  if (clock.started()) close_second();
+  second = t_ns / kSecondNs;
+  second_start_ns = second * kSecondNs;
+  second_end_ns = second_start_ns + kSecondNs;
+  expire(second_start_ns);
+}
+
+// A packet whose time is believed, be it late or not.
 void Classifier::Impl::process(const KeyedPacket& keyed, const ParsedPacket& packet) noexcept {
-  std::int64_t t_ns = packet.time_ns;
+  const std::int64_t t_ns = packet.time_ns;
   if (clock.started() && t_ns < clock.now_ns()) {
     ++stats.late;
-    t_ns = std::max(t_ns, second_start_ns);
+    place(keyed, packet, std::max(t_ns, second_start_ns));
   } else {
     enter(t_ns);
+    place(keyed, packet, t_ns);
   }
+}
 
+inline void Classifier::Impl::place(const KeyedPacket& keyed, const ParsedPacket& packet,
+                                    std::int64_t t_ns) noexcept {
   const std::uint32_t slot = slot_for(keyed, packet, t_ns);
   FlowHeader& header = table[slot];
   t_ns = std::max(t_ns, header.last_ns);
@@ -233,19 +268,24 @@ void Classifier::Impl::process(const KeyedPacket& keyed, const ParsedPacket& pac
   }
 }
 
-std::uint32_t Classifier::Impl::slot_for(const KeyedPacket& keyed, const ParsedPacket& packet,
-                                         std::int64_t t_ns) noexcept {
-  std::uint32_t slot = table.find(keyed.key, keyed.hash);
+inline std::uint32_t Classifier::Impl::slot_for(const KeyedPacket& keyed, const ParsedPacket& packet,
+                                                std::int64_t t_ns) noexcept {
+  const std::uint32_t slot = table.find(keyed.key, keyed.hash);
   if (slot != FlowTable::kNone) {
     const bool opens = packet.protocol == kProtocolTcp && (packet.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
     if (!opens || !table[slot].finished) return slot;
     end_flow(slot, FlowEnd::kReopened);
   }
+  return open_flow(keyed, packet, t_ns);
+}
+
+std::uint32_t Classifier::Impl::open_flow(const KeyedPacket& keyed, const ParsedPacket& packet,
+                                          std::int64_t t_ns) noexcept {
   if (table.full()) {
     const std::uint32_t finished = table.oldest_finished();
     end_flow(finished != FlowTable::kNone ? finished : table.oldest_live(), FlowEnd::kEvicted);
   }
-  slot = table.insert(keyed.key, keyed.hash);
+  const std::uint32_t slot = table.insert(keyed.key, keyed.hash);
   FlowHeader& header = table[slot];
   header.client_is_a = sender_is_client(packet) == keyed.from_a;
   header.last_ns = t_ns;
@@ -280,29 +320,21 @@ void Classifier::Impl::compact_active() noexcept {
   active_count = kept;
 }
 
-void Classifier::Impl::count_bytes(std::uint32_t slot, Direction direction, const ParsedPacket& packet,
-                                   std::int64_t t_ns) noexcept {
+inline void Classifier::Impl::count_bytes(std::uint32_t slot, Direction direction, const ParsedPacket& packet,
+                                          std::int64_t t_ns) noexcept {
   SlotHot& state = hot[slot];
   FeatureState features_of(state.features, cold[slot].features);
   const auto offset_ns = static_cast<std::uint32_t>(t_ns - second_start_ns);
   ++stats.records;
-  const std::size_t d = index_of(direction);
   if (packet.wire_bytes <= kMtuBytes) [[likely]] {
     ++stats.packets;
-    ++state.packets[d];
-    state.bytes[d] += packet.wire_bytes;
     features_of.add(direction, packet.wire_bytes, offset_ns);
     return;
   }
   const SuperPacket stands_for = expand_super_packet(packet.wire_bytes, packet.header_bytes);
   ++stats.super_packets;
   stats.packets += stands_for.count;
-  state.packets[d] += stands_for.count;
-  for (std::uint32_t i = 1; i < stands_for.count; ++i) {
-    state.bytes[d] += kMtuBytes;
-    features_of.add(direction, kMtuBytes, offset_ns);
-  }
-  state.bytes[d] += stands_for.last_bytes;
+  for (std::uint32_t i = 1; i < stands_for.count; ++i) features_of.add(direction, kMtuBytes, offset_ns);
   features_of.add(direction, stands_for.last_bytes, offset_ns);
 }
 
@@ -361,6 +393,10 @@ void Classifier::Impl::close_window(std::uint32_t slot) noexcept {
   }
   row.features = row_features;
   row.bins = row_bins;
+  state.packets[index_of(Direction::kUp)] += row.packets_up;
+  state.packets[index_of(Direction::kDown)] += row.packets_down;
+  state.bytes[index_of(Direction::kUp)] += row.bytes_up;
+  state.bytes[index_of(Direction::kDown)] += row.bytes_down;
   if (batch_count == kBatch) flush();
 }
 

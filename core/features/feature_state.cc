@@ -89,7 +89,7 @@ void FeatureState::add(Direction direction, std::uint32_t size, std::uint32_t of
   const std::uint32_t ms = hot_.window_ms + offset_ns / 1'000'000;
   const auto d = static_cast<std::size_t>(direction);
   ++hot_.window.packets[d];
-  cold_.bins[d][us / kBinUs] += size;
+  cold_.bins[us / kBinUs][d] += size;
   if (direction == Direction::kDown) {
     add_down(size, us, ms);
   } else {
@@ -184,8 +184,12 @@ void FeatureState::close_window(std::int64_t first_ns, std::int64_t second, floa
                                 std::uint32_t* bins) noexcept {
   const auto k = static_cast<std::uint32_t>(second);
   WindowBytes bytes;
-  for (const std::uint32_t bin : cold_.bins[1]) bytes.down += bin;
-  for (const std::uint32_t bin : cold_.bins[0]) bytes.up += bin;
+  for (std::size_t i = 0; i < kBinsPerWindow; ++i) {
+    bins[i] = cold_.bins[i][1];
+    bins[kBinsPerWindow + i] = cold_.bins[i][0];
+    bytes.down += cold_.bins[i][1];
+    bytes.up += cold_.bins[i][0];
+  }
 
   // History moves on by the seconds since the last window; the idle ones between count as nothing.
   const bool first_window = cold_.last_second == FeatureCold::kNoWindow;
@@ -214,8 +218,6 @@ void FeatureState::close_window(std::int64_t first_ns, std::int64_t second, floa
   const WindowEnd end = {bytes, flow_ms(first_ns, (second + 1) * kSecondNs),
                          k - static_cast<std::uint32_t>(first_ns / kSecondNs), down_log2};
   write_features(hot_, cold_, end, features);
-  std::memcpy(bins, cold_.bins[1], sizeof cold_.bins[1]);
-  std::memcpy(bins + kBinsPerWindow, cold_.bins[0], sizeof cold_.bins[0]);
 }
 
 }  // namespace reelsense

@@ -101,7 +101,8 @@ void write_bins(Writer& out, const FeatureCold& cold, std::uint64_t down_bytes) 
   std::uint32_t active = 0;
   std::uint32_t peak = 0;
   std::uint64_t squares = 0;
-  for (const std::uint32_t bin : cold.bins[1]) {
+  for (const auto& both : cold.bins) {
+    const std::uint32_t bin = both[1];
     active += bin != 0 ? 1 : 0;
     peak = std::max(peak, bin);
     squares += static_cast<std::uint64_t>(bin) * bin;

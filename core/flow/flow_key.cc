@@ -3,18 +3,6 @@
 namespace reelsense {
 namespace {
 
-__extension__ using Uint128 = unsigned __int128;
-
-// Folds a 64 × 64 → 128 bit product: the mixing step of wyhash (Wang Yi, public domain design).
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
-  const Uint128 product = static_cast<Uint128>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-constexpr std::uint64_t kSeed1 = 0x9e3779b97f4a7c15ULL;
-constexpr std::uint64_t kSeed2 = 0xd1b54a32d192ed03ULL;
-constexpr std::uint64_t kMappedPrefix = 0x0000ffff00000000ULL;  // ::ffff:0:0/96, low word
-
 bool in_v4(std::uint32_t address, std::uint32_t network, int bits) noexcept {
   return (address ^ network) >> (32 - bits) == 0;
 }
@@ -37,38 +25,6 @@ bool is_private(const AddressWords& a, std::uint8_t ip_version) noexcept {
 }
 
 }  // namespace
-
-KeyedPacket key_of(const ParsedPacket& packet) noexcept {
-  const AddressWords source = to_words(packet.source);
-  const AddressWords destination = to_words(packet.destination);
-  KeyedPacket keyed;
-  const bool v4 = packet.ip_version == 4;
-  keyed.from_a =
-      v4 ? (source.low != destination.low ? source.low < destination.low
-                                          : packet.source_port <= packet.destination_port)
-         : (source != destination ? source < destination : packet.source_port <= packet.destination_port);
-  FlowKey& key = keyed.key;
-  key.a = keyed.from_a ? source : destination;
-  key.b = keyed.from_a ? destination : source;
-  key.a_port = keyed.from_a ? packet.source_port : packet.destination_port;
-  key.b_port = keyed.from_a ? packet.destination_port : packet.source_port;
-  key.protocol = packet.protocol;
-  key.ip_version = packet.ip_version;
-
-  const std::uint64_t rest = static_cast<std::uint64_t>(key.a_port) << 32 |
-                             static_cast<std::uint64_t>(key.b_port) << 16 |
-                             static_cast<std::uint64_t>(key.protocol) << 8 | key.ip_version;
-  std::uint64_t hash;
-  if (v4) {
-    const std::uint64_t addresses = (key.a.low ^ kMappedPrefix) << 32 | (key.b.low ^ kMappedPrefix);
-    hash = mix(addresses ^ kSeed1, rest ^ kSeed2);
-  } else {
-    hash = mix(mix(key.a.high ^ kSeed1, key.a.low ^ kSeed2) ^ rest,
-               mix(key.b.high ^ kSeed2, key.b.low ^ kSeed1) ^ kSeed1);
-  }
-  keyed.hash = static_cast<std::uint32_t>(hash ^ hash >> 32);
-  return keyed;
-}
 
 bool sender_is_client(const ParsedPacket& packet) noexcept {
   if (packet.protocol == kProtocolTcp && (packet.tcp_flags & kTcpSyn) != 0)

@@ -17,15 +17,6 @@ FlowTable::FlowTable(std::uint32_t capacity)
   std::memset(&index_[0], 0xff, (mask_ + std::size_t{1}) * sizeof(std::uint32_t));
 }
 
-std::uint32_t FlowTable::find(const FlowKey& key, std::uint32_t hash) const noexcept {
-  for (std::uint32_t at = hash & mask_;; at = (at + 1) & mask_) {
-    const std::uint32_t entry = index_[at];
-    if (entry == kEmpty) return kNone;
-    const std::uint32_t slot = entry & slot_mask_;
-    if (((entry ^ hash) & ~slot_mask_) == 0 && headers_[slot].key == key) return slot;
-  }
-}
-
 std::uint32_t FlowTable::insert(const FlowKey& key, std::uint32_t hash) noexcept {
   assert(!full());
   std::uint32_t slot = free_;

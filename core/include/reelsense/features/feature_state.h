@@ -58,7 +58,9 @@ struct RunAverages {
 struct FeatureCold {
   static constexpr std::uint32_t kNoWindow = 0xffffffffU;
 
-  std::uint32_t bins[2][kBinsPerWindow] = {};  // bytes by Direction; the window's byte counts are their sums
+  // Bytes by 50 ms and Direction; the window's byte counts are their sums. Both directions of a time lie
+  // together, so that a packet's cache line is known from its time alone.
+  std::uint32_t bins[kBinsPerWindow][2] = {};
   std::uint16_t history[2][kHistorySeconds] = {};  // codes of q11(bytes), newest first, by Direction
   RunAverages chunk;
   RunAverages burst;

@@ -59,14 +59,24 @@ class FlowTable {
   explicit FlowTable(std::uint32_t capacity);
 
   void prefetch_index(std::uint32_t hash) const noexcept { __builtin_prefetch(&index_[hash & mask_]); }
-  // The slot that the first probe of `hash` names, or kNone: a guess, for prefetching only.
+  // The slot that the index names for `hash`, or kNone: a guess (keys may share a tag), for prefetching only.
   [[nodiscard]] std::uint32_t likely_slot(std::uint32_t hash) const noexcept {
-    const std::uint32_t entry = index_[hash & mask_];
-    return entry == kEmpty ? kNone : entry & slot_mask_;
+    for (std::uint32_t at = hash & mask_;; at = (at + 1) & mask_) {
+      const std::uint32_t entry = index_[at];
+      if (entry == kEmpty) return kNone;
+      if (((entry ^ hash) & ~slot_mask_) == 0) return entry & slot_mask_;
+    }
   }
 
   // The slot of `key`, or kNone.
-  [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint32_t hash) const noexcept;
+  [[nodiscard]] std::uint32_t find(const FlowKey& key, std::uint32_t hash) const noexcept {
+    for (std::uint32_t at = hash & mask_;; at = (at + 1) & mask_) {
+      const std::uint32_t entry = index_[at];
+      if (entry == kEmpty) return kNone;
+      const std::uint32_t slot = entry & slot_mask_;
+      if (((entry ^ hash) & ~slot_mask_) == 0 && headers_[slot].key == key) return slot;
+    }
+  }
   // Takes a free slot for a key that is not in the table and puts it newest in the live list. Precondition:
   // !full().
   std::uint32_t insert(const FlowKey& key, std::uint32_t hash) noexcept;
