@@ -71,6 +71,7 @@ def test_source_commit_stays_while_nothing_else_changes(tmp_path: Path) -> None:
     released = {"name": "x", "metrics": {"a": 1}, "source_commit": "abc"}
     assert source_commit({**released, "source_commit": ""}, released, tmp_path) == "abc"
     assert source_commit({**released, "metrics": {"a": 2}}, released, tmp_path) == ""
+    assert source_commit(released, {**released, "source_commit": ""}, tmp_path) == ""
 
 
 def test_released_trees_are_written_again_with_the_same_bytes(tmp_path: Path) -> None:
@@ -88,4 +89,6 @@ def test_released_trees_are_written_again_with_the_same_bytes(tmp_path: Path) ->
     written = write_bundle(release, tmp_path, REPOSITORY)
     assert {p.name for p in written.iterdir()} == {p.name for p in folder.iterdir()}
     for path in written.iterdir():
-        assert path.read_bytes() == (folder / path.name).read_bytes(), path.name
+        assert path.read_bytes() == (folder / path.name).read_bytes(), (
+            f"{path.name} differs: after a change of words only, run `reelsense-train card`"
+        )

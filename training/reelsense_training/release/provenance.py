@@ -40,8 +40,8 @@ def source_commit(manifest: dict, released: dict | None, repository: Path) -> st
     If the released manifest of this version says the same in everything else, its commit made these bytes
     first and stays; so a later commit that changes no result changes no byte.
     """
-    if released is not None:
+    if released is not None and released.get("source_commit"):
         rest = {key: value for key, value in manifest.items() if key != "source_commit"}
         if rest == {key: value for key, value in released.items() if key != "source_commit"}:
-            return str(released.get("source_commit", ""))
+            return str(released["source_commit"])
     return last_source_commit(repository)
