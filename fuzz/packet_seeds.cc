@@ -61,7 +61,7 @@ void packet_seeds(const fs::path& folder, const Cases& cases) {
 }
 
 void capture_seeds(const fs::path& root, const Cases& cases) {
-  int variant = 0;
+  std::uint32_t variant = 0;
   for (const std::uint32_t magic : {0xa1b2c3d4U, 0xa1b23c4dU, 0xa1b2cd34U}) {
     for (const bool big : {false, true}) {
       ClassicFile file(1, big, magic, 96);
