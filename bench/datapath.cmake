@@ -11,3 +11,11 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(PCAP REQUIRED IMPORTED_TARGET libpcap)
 add_executable(datapath_limits ${CMAKE_CURRENT_LIST_DIR}/limits.cc)
 target_link_libraries(datapath_limits PRIVATE reelsense_core reelsense_flags PkgConfig::PCAP)
+
+find_package(benchmark REQUIRED)
+add_executable(window_bench ${CMAKE_CURRENT_LIST_DIR}/window_bench.cc)
+target_link_libraries(window_bench PRIVATE reelsense_traffic reelsense_flags benchmark::benchmark)
+target_compile_definitions(window_bench PRIVATE REELSENSE_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+
+add_executable(measure_process ${CMAKE_CURRENT_LIST_DIR}/measure_process.cc)
+target_link_libraries(measure_process PRIVATE reelsense_flags)

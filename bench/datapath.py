@@ -18,7 +18,6 @@ import socket
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import datapath_tools
@@ -38,17 +37,22 @@ class Run:
     peak_mb: float
 
 
-def run_process(argv: list[str], output: Path) -> Run:
+def run_process(setting: Setting, argv: list[str], output: Path) -> Run:
+    cost = output.with_suffix(".cost")
+    helper = str(setting.build / "bin" / "measure_process")
     with output.open("wb") as out, output.with_suffix(".err").open("wb") as err:
-        start = time.monotonic()
-        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+        done = subprocess.run(
+            [helper, str(cost), *argv], stdin=subprocess.DEVNULL, stdout=out, stderr=err, check=False
+        )
+    if done.returncode != 0:
         said = output.with_suffix(".err").read_text(errors="replace").strip()
-        raise WrongAnswer(f"exit {process.returncode}: {said[-300:]}")
-    return Run(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024)
+        raise WrongAnswer(f"exit {done.returncode}: {said[-300:]}")
+    return Run(**json.loads(cost.read_text()))
+
+
+def progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"datapath: {text:60}", end="\r", file=sys.stderr, flush=True)
 
 
 @dataclasses.dataclass
@@ -91,7 +95,7 @@ def check(tool: Tool, setting: Setting) -> Account:
     if tool.prepare is not None:
         tool.prepare()
     output = setting.work / f"{tool.name}.out"
-    run_process(tool.argv, output)
+    run_process(setting, tool.argv, output)
     account = tool.check(output)
     truth = tool.capture.truth
     if tool.complete:
@@ -106,6 +110,7 @@ def measure(tools: list[Tool], setting: Setting, rounds: int) -> tuple[list[Resu
     results: list[Result] = []
     failures: list[str] = []
     for tool in tools:
+        progress(f"checking {tool.name}")
         try:
             results.append(Result(tool, check(tool, setting)))
         except (WrongAnswer, OSError, ValueError, KeyError) as error:
@@ -115,11 +120,12 @@ def measure(tools: list[Tool], setting: Setting, rounds: int) -> tuple[list[Resu
         for result in results:
             if number >= result.tool.most_rounds:
                 continue
-            print(f"datapath: round {number + 1}/{rounds} {result.tool.name}    ", end="\r", file=sys.stderr)
+            progress(f"round {number + 1}/{rounds} {result.tool.name}")
             if result.tool.prepare is not None:
                 result.tool.prepare()
-            result.runs.append(run_process(result.tool.argv, setting.work / f"{result.tool.name}.out"))
-    print(" " * 60, end="\r", file=sys.stderr)
+            output = setting.work / f"{result.tool.name}.out"
+            result.runs.append(run_process(setting, result.tool.argv, output))
+    progress("")
     return results, failures
 
 
