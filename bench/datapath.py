@@ -1,9 +1,9 @@
-"""Packets to labels, whole process, beside the limits and the peers. Every answer is checked before it is timed.
+"""Packets to labels, whole process, beside limits and peers. Every answer is checked before it is timed.
 
     bench/datapath.py [--install] [--rounds N] [--only NAME,…]
 
-What is measured and how to read it: bench/README.md. Writes build/bench/datapath.json. Exits 1 when a tool that must
-account for every packet does not, or a tool fails; a missed target is said, not an error.
+What is measured and how to read it: bench/README.md. Writes build/bench/datapath.json. Exits 1 when a tool
+that must account for every packet does not, or a tool fails; a missed target is said, not an error.
 """
 
 from __future__ import annotations
@@ -62,16 +62,16 @@ class Result:
     runs: list[Run] = dataclasses.field(default_factory=list)
 
     def median(self, what: str) -> float:
-        return statistics.median(getattr(run, what) for run in self.runs)
+        return float(statistics.median(getattr(run, what) for run in self.runs))
 
     @property
     def mpkt(self) -> float:
         """Packets of the file, accounted for or not, per CPU-second."""
-        return self.tool.capture.truth["packets"] / self.median("cpu_s") / 1e6
+        return float(self.tool.capture.truth["packets"]) / self.median("cpu_s") / 1e6
 
     @property
     def accounted(self) -> float:
-        return self.account.packets / self.tool.capture.truth["packets"]
+        return self.account.packets / int(self.tool.capture.truth["packets"])
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -131,13 +131,14 @@ def measure(tools: list[Tool], setting: Setting, rounds: int) -> tuple[list[Resu
 
 def print_table(results: list[Result]) -> None:
     ours = next((r for r in results if r.tool.name == "reelsense"), None)
-    print(f"{'':18} {'Mpkt/CPU-s':>10} {'× reelsense':>11} {'wall s':>7} {'peak MB':>8} {'packets':>8} {'flows':>8}")
+    head = ("Mpkt/CPU-s", "× reelsense", "wall s", "peak MB", "packets", "flows")
+    print(f"{'':18} {head[0]:>10} {head[1]:>11} {head[2]:>7} {head[3]:>8} {head[4]:>8} {head[5]:>8}")
     for r in sorted(results, key=lambda r: -r.mpkt):
         times = f"{r.mpkt / ours.mpkt:.3f}" if ours else "-"
         flows = str(r.account.flows) if r.account.flows is not None else "-"
         print(
-            f"{r.tool.name:18} {r.mpkt:10.2f} {times:>11} {r.median('wall_s'):7.2f} {r.median('peak_mb'):8.0f} "
-            f"{100 * r.accounted:7.2f}% {flows:>8}  {r.tool.does}"
+            f"{r.tool.name:18} {r.mpkt:10.2f} {times:>11} {r.median('wall_s'):7.2f} "
+            f"{r.median('peak_mb'):8.0f} {100 * r.accounted:7.2f}% {flows:>8}  {r.tool.does}"
         )
 
 
@@ -149,7 +150,9 @@ def judge_targets(results: list[Result]) -> list[dict[str, object]]:
     if ours is None:
         print("targets: not judged, reelsense did not run")
         return targets
-    targets.append({"target": f"packets to CSV ≥ {TARGET_MPKT:g} Mpkt/CPU-s", "got": ours.mpkt, "need": TARGET_MPKT})
+    targets.append(
+        {"target": f"packets to CSV ≥ {TARGET_MPKT:g} Mpkt/CPU-s", "got": ours.mpkt, "need": TARGET_MPKT}
+    )
     if limit := by_name.get("limit-flows"):
         # Round by round: both see the same noise.
         shares = [b.cpu_s / a.cpu_s for a, b in zip(ours.runs, limit.runs, strict=False)]
@@ -175,13 +178,21 @@ def machine() -> dict[str, object]:
 
 def install(setting: Setting) -> None:
     """Peers by their package names: Debian's, and NFStream from PyPI into a venv of its own."""
-    missing = [p for tool, p in datapath_tools.PEER_PACKAGES.items() if datapath_tools.find_program(tool) is None]
+    missing = [
+        p for tool, p in datapath_tools.PEER_PACKAGES.items() if datapath_tools.find_program(tool) is None
+    ]
     if missing:
         as_root = [] if os.geteuid() == 0 else ["sudo"]
-        subprocess.run([*as_root, "apt-get", "install", "-y", "--no-install-recommends", *missing], check=False)
+        subprocess.run(
+            [*as_root, "apt-get", "install", "-y", "--no-install-recommends", *missing], check=False
+        )
     if not setting.nfstream_python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(setting.nfstream_python.parent.parent)], check=False)
-    probe = subprocess.run([str(setting.nfstream_python), "-c", "import nfstream"], capture_output=True, check=False)
+        subprocess.run(
+            [sys.executable, "-m", "venv", str(setting.nfstream_python.parent.parent)], check=False
+        )
+    probe = subprocess.run(
+        [str(setting.nfstream_python), "-c", "import nfstream"], capture_output=True, check=False
+    )
     if probe.returncode != 0:
         pip = [str(setting.nfstream_python), "-m", "pip", "-q", "install", datapath_tools.NFSTREAM]
         subprocess.run(pip, check=False)
@@ -195,7 +206,9 @@ def generate(build: Path, name: str, options: list[str]) -> Capture:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Packets to labels beside limits and peers.")
-    parser.add_argument("--build", type=Path, default=ROOT / "build/bench", help="build folder of preset bench")
+    parser.add_argument(
+        "--build", type=Path, default=ROOT / "build/bench", help="build folder of preset bench"
+    )
     parser.add_argument("--reelsense", type=Path, help="the command (default: BUILD/bin/reelsense)")
     parser.add_argument("--model", help="passed on to reelsense classify")
     parser.add_argument("--rounds", type=int, default=7)
@@ -221,7 +234,14 @@ def main() -> int:
         install(setting)
     size = ["--packets", str(arguments.packets), "--flows", str(arguments.flows)]
     capture = generate(build, "access-link.pcap", size)
-    tenth = ["--packets", str(arguments.packets // 10), "--flows", str(arguments.flows // 10), "--snap", "65535"]
+    tenth = [
+        "--packets",
+        str(arguments.packets // 10),
+        "--flows",
+        str(arguments.flows // 10),
+        "--snap",
+        "65535",
+    ]
     full = generate(build, "access-link-full.pcap", tenth)
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sink:  # takes exported records; never read
@@ -234,7 +254,8 @@ def main() -> int:
         results, failures = measure(tools, setting, arguments.rounds)
 
     truth = capture.truth
-    print(f"{truth['packets']} packets, {truth['flows']} flows, {truth['windows']} windows, {arguments.rounds} rounds")
+    said = ", ".join(f"{truth[what]} {what}" for what in ("packets", "flows", "windows"))
+    print(f"{said}, {arguments.rounds} rounds")
     print_table(results)
     for name, reason in skipped.items():
         print(f"{name:18} skipped: {reason}")

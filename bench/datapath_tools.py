@@ -94,7 +94,7 @@ def check_csv(output: Path) -> Account:
             windows += 1
             packets += int(row["packets_up"]) + int(row["packets_down"])
             ip_bytes += int(row["bytes_up"]) + int(row["bytes_down"])
-            flow = (row["client_ip"], row["client_port"], row["server_ip"], row["server_port"], row["protocol"])
+            flow = tuple(row[c] for c in ("client_ip", "client_port", "server_ip", "server_port", "protocol"))
             flows.add(flow)
             seen.add((row["time"], *flow))
             if row["label"] not in ("video", "non-video") or not 0.5 <= float(row["confidence"]) <= 1:
@@ -139,7 +139,7 @@ def check_ndpi(output: Path) -> Account:
 
 
 def ndpi(full: Capture) -> Tool:
-    # It takes a packet that the snap length cut for broken, so it gets a tenth of the traffic with whole packets.
+    # It takes a packet that the snap length cut for broken, so it gets a tenth of the traffic, uncut.
     argv = ["ndpiReader", "-v", "0", "-i", str(full.path)]
     does = "DPI of whole packets, on a tenth of the traffic"
     return Tool("ndpiReader", does, argv, full, check_ndpi, most_rounds=3)
@@ -197,7 +197,7 @@ def all_tools(
     else:
         skipped["reelsense"] = f"no {setting.reelsense.name} in the build folder: build preset bench"
     tools += limits(setting, capture)
-    peers = {
+    peers: dict[str, Callable[[], Tool]] = {
         "ndpiReader": lambda: ndpi(full),
         "softflowd": lambda: softflowd(capture, sink_port),
         "nfpcapd": lambda: nfpcapd(setting, capture),
