@@ -9,8 +9,8 @@ passes over 4,096 random rows; the native engine is measured by Google Benchmark
 slower of its two figures counts. LightGBM and lleaves are called from C (inference_peers_harness.c). ONNX Runtime has
 no C header in a wheel: its figure is a call from Python, and the same call of a graph that does nothing is shown.
 
-Needs: numpy==1.26.4 onnx onnxruntime==1.32.0 lightgbm==4.7.0 onnxmltools==1.16.0 skl2onnx==1.20.0 lleaves==1.3.0 llvmlite==0.43.0
-and a C compiler. Exit code 1 when a target is missed.
+Needs: numpy==1.26.4 onnx onnxruntime==1.32.0 lightgbm==4.7.0 onnxmltools==1.16.0 skl2onnx==1.20.0
+lleaves==1.3.0 llvmlite==0.43.0 and a C compiler. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations

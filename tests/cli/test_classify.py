@@ -192,7 +192,8 @@ class Flows(CliTest):
         self.assertEqual((video["windows"], video["video_windows"], video["label"]), ("3", "3", "video"))
         self.assertEqual(video["start"], f"{T0}.000000")
         self.assertEqual((video["video_share"], video["end"]), ("1.0000", "end"))
-        as_json = [json.loads(x) for x in run("flows", *self.with_model, capture, "--format", "jsonl").stdout.splitlines()]
+        listed = run("flows", *self.with_model, capture, "--format", "jsonl").stdout.splitlines()
+        as_json = [json.loads(line) for line in listed]
         self.assertEqual({r["server_ip"] for r in as_json}, set(rows))
 
 

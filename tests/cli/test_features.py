@@ -9,7 +9,7 @@ import struct
 import unittest
 import zipfile
 
-from support import SERVER, T0, CliTest, chat, download, pcap, run
+from support import T0, CliTest, chat, download, pcap, run
 
 
 def read_npy(path):
@@ -27,7 +27,8 @@ def npy(kind, values):
     descr, letter = kind
     header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': ({len(values)},), }}".encode()
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
-    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(f"<{len(values)}{letter}", *values)
+    data = struct.pack(f"<{len(values)}{letter}", *values)
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
 
 
 def matrix(rows):

@@ -82,7 +82,8 @@ class Generated(CliTest):
     def complete(self, *words):
         script = self.write("completion.bash", run("completion", "bash").stdout)
         line = " ".join(f"'{w}'" for w in ("reelsense", *words))
-        code = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words)}; _reelsense; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        code = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words)}; _reelsense; "
+        code += "printf '%s\\n' \"${COMPREPLY[@]}\""
         done = subprocess.run(["bash", "-c", code], capture_output=True, timeout=60)
         self.assertEqual(done.stderr, b"")
         return done.stdout.decode().split()
