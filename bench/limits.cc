@@ -34,7 +34,7 @@ namespace {
 constexpr std::size_t kFileHeader = 24;
 constexpr std::size_t kRecordHeader = 16;
 constexpr std::uint32_t kMaxFlows = 131'072;  // as the classifier's default
-constexpr std::size_t kBatch = 32;
+constexpr std::size_t kBatch = 64;  // the best of 32, 64
 
 struct Seen {
   std::uint64_t packets = 0;
@@ -160,6 +160,7 @@ class Table {
   Table() {
     void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     flows_ = memory == MAP_FAILED ? nullptr : static_cast<Flow*>(memory);
+    (void)::madvise(memory, kBytes, MADV_HUGEPAGE);
   }
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
