@@ -163,7 +163,7 @@ void Classifier::Impl::prepare(std::span<const ParsedPacket> packets, Block& blo
   block.packets = packets;
   bool fragmented = false;
   for (std::size_t i = 0; i < packets.size(); ++i) {
-    fragmented |= packets[i].first_fragment | packets[i].later_fragment;
+    fragmented |= packets[i].first_fragment || packets[i].later_fragment;
     key_of(packets[i], block.keyed[i]);
     table.prefetch_index(block.keyed[i].hash);
   }

@@ -104,7 +104,8 @@ inline void key_of(const ParsedPacket& packet, KeyedPacket& out) noexcept {
   const AddressWords destination = to_words(packet.destination);
   const flow_internal::Uint128 s = flow_internal::as_number(source);
   const flow_internal::Uint128 d = flow_internal::as_number(destination);
-  const bool from_a = (s < d) | ((s == d) & (packet.source_port <= packet.destination_port));
+  const unsigned ports_in_order = packet.source_port <= packet.destination_port ? 1 : 0;
+  const unsigned from_a = (s < d ? 1U : 0U) | ((s == d ? 1U : 0U) & ports_in_order);
 
   const std::uint64_t swap = static_cast<std::uint64_t>(from_a) - 1;  // all ones if the sender is b
   const std::uint64_t high = (source.high ^ destination.high) & swap;
@@ -127,7 +128,7 @@ inline void key_of(const ParsedPacket& packet, KeyedPacket& out) noexcept {
   out.key.ip_version = packet.ip_version;
   out.key.reserved = 0;
   out.hash = static_cast<std::uint32_t>(hash ^ hash >> 32);
-  out.from_a = from_a;
+  out.from_a = from_a != 0;
 }
 
 inline KeyedPacket key_of(const ParsedPacket& packet) noexcept {
