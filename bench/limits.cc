@@ -34,7 +34,7 @@ namespace {
 constexpr std::size_t kFileHeader = 24;
 constexpr std::size_t kRecordHeader = 16;
 constexpr std::uint32_t kMaxFlows = 131'072;  // as the classifier's default
-constexpr std::size_t kBatch = 64;  // the best of 32, 64
+constexpr std::size_t kBatch = 64;            // the best of 32, 64
 
 struct Seen {
   std::uint64_t packets = 0;
