@@ -31,7 +31,7 @@ release: ## build the optimised product at build/release/bin/reelsense
 .PHONY: test
 test: ## all tests, also under the address and undefined-behaviour sanitizers
 	@scripts/setup build test
-	@scripts/venv $(REQUIREMENTS)
+	@scripts/venv build/venv $(REQUIREMENTS)
 	$(call build,release)
 	$(call build,dev)
 	ctest --preset dev -j $(JOBS)
@@ -41,8 +41,8 @@ test: ## all tests, also under the address and undefined-behaviour sanitizers
 
 .PHONY: bench
 bench: release ## speed and memory beside the peers, answers checked first
-	@scripts/setup bench
-	@scripts/venv $(REQUIREMENTS)
+	@scripts/setup build bench
+	@scripts/venv build/bench-venv bench/requirements.lock
 	$(call build,bench)
 	@scripts/bench
 
@@ -55,7 +55,7 @@ fuzz: ## fuzz every decoder of untrusted bytes, FUZZ_SECONDS each (default 60)
 .PHONY: lint
 lint: ## formatters, linters and the layer check
 	@scripts/setup build test lint
-	@scripts/venv $(REQUIREMENTS)
+	@scripts/venv build/venv $(REQUIREMENTS)
 	$(call build,dev)
 	@scripts/lint
 
@@ -66,7 +66,7 @@ docs: release ## regenerate the reference pages and the man page from source
 .PHONY: train
 train: release ## retrain the UE models from ../shared/data/public into models/
 	@scripts/setup test
-	@scripts/venv $(REQUIREMENTS)
+	@scripts/venv build/venv $(REQUIREMENTS)
 	PYTHONPATH=training $(PYTHON) -m reelsense_training.cli all
 
 .PHONY: captures

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the native engine with LightGBM, lleaves and ONNX Runtime on one model, in one run, on one thread.
 
-    python bench/inference_peers.py --bench build/bench/bin/inference_bench --out build/bench/inference
+    python bench/inference_peers.py
 
 The model: 100 trees x 31 leaves on 40 features, trained by LightGBM on seeded synthetic data. Every engine's answers
 must agree to 1e-5 before anything is timed. Times are nanoseconds of processor time a row, the best of several
@@ -9,8 +9,7 @@ passes over 4,096 random rows; the native engine is measured by Google Benchmark
 slower of its two figures counts. LightGBM and lleaves are called from C (inference_peers_harness.c). ONNX Runtime has
 no C header in a wheel: its figure is a call from Python, and the same call of a graph that does nothing is shown.
 
-Needs: numpy==1.26.4 onnx onnxruntime==1.32.0 lightgbm==4.7.0 onnxmltools==1.16.0 skl2onnx==1.20.0
-lleaves==1.3.0 llvmlite==0.43.0 and a C compiler. Exit code 1 when a target is missed.
+Needs the packages of bench/requirements.lock and a C compiler. Exit code 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -199,9 +198,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--bench", type=Path, required=True, help="the inference_bench binary")
+    build = Path(__file__).resolve().parents[1] / "build" / "bench"
+    parser.add_argument("--bench", type=Path, default=build / "bin" / "inference_bench", help="the binary")
     parser.add_argument(
-        "--out", type=Path, required=True, help="folder for the model, the rows and results.json"
+        "--out", type=Path, default=build / "inference", help="folder for the model, the rows and results.json"
     )
     args = parser.parse_args()
     warnings.filterwarnings("ignore")

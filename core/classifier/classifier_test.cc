@@ -256,6 +256,17 @@ TEST(ClassifierTest, LaterFragmentWithoutAFirst_IsADropReason) {
   EXPECT_EQ(classifier.stats().records, 0U);
 }
 
+TEST(ClassifierTest, BatchOfOrphanFragments_DoesNotHideWhatFollows) {
+  Recorder recorder;
+  Classifier classifier = make(recorder);
+  std::vector<ParsedPacket> packets(40, packet(0, 5000));
+  for (ParsedPacket& p : packets) p.later_fragment = true;
+  for (int i = 0; i < 40; ++i) packets.push_back(packet(i, 5000));
+  classifier.add(packets);
+  EXPECT_EQ(classifier.stats().dropped[static_cast<std::size_t>(DropReason::kFragmentUnknown)], 40U);
+  EXPECT_EQ(classifier.stats().records, 40U);
+}
+
 TEST(ClassifierTest, AfterFinish_ItMayBeUsedAgain) {
   Recorder recorder;
   Classifier classifier = make(recorder);

@@ -69,10 +69,6 @@ std::uint16_t encode_q11(std::uint64_t bytes) noexcept {
                                     static_cast<unsigned>(bytes >> shift));
 }
 
-std::uint64_t decode_q11(std::uint16_t code) noexcept {
-  return static_cast<std::uint64_t>(code & 0x7ffU) << (code >> 11);
-}
-
 void FeatureState::start() noexcept {
   hot_ = FeatureHot{};
   cold_ = FeatureCold{};

@@ -107,6 +107,8 @@ class FeatureState {
 
 // q11 as a 16-bit code: the 11 leading bits and how far they were shifted. Exposed for tests.
 std::uint16_t encode_q11(std::uint64_t bytes) noexcept;  // saturates at 2047·2^31
-std::uint64_t decode_q11(std::uint16_t code) noexcept;
+inline std::uint64_t decode_q11(std::uint16_t code) noexcept {
+  return static_cast<std::uint64_t>(code & 0x7ffU) << (code >> 11);
+}
 
 }  // namespace reelsense
