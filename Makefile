@@ -60,7 +60,7 @@ lint: ## formatters, linters and the layer check
 	@scripts/lint
 
 .PHONY: docs
-docs: release ## regenerate the reference pages and the man page from source
+docs: release ## regenerate the reference pages and the picture of the ribbon from source
 	@scripts/docs
 
 .PHONY: train
