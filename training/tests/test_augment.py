@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 from conftest import make_series
 
-from reelsense_training.data.augment import RATE_MBIT, thin_acks, token_bucket
+from reelsense_training.data.augment import (
+    LOSS,
+    RATE_MBIT,
+    coarse_clock,
+    lose,
+    merge_offload,
+    other_collector,
+    thin_acks,
+    token_bucket,
+)
 from reelsense_training.data.series import PacketSeries
 
 
@@ -68,3 +77,41 @@ def test_augmentation_is_seeded(change) -> None:  # noqa: ANN001
     other = change(series, np.random.default_rng(10))
     assert np.array_equal(first.t_us, again.t_us)
     assert len(other.t_us) != len(first.t_us) or not np.array_equal(other.t_us, first.t_us)
+
+
+def test_merge_offload_keeps_bytes_and_up_packets_and_makes_super_packets() -> None:
+    series = make_series(50, seed=8)
+    merged = merge_offload(series, np.random.default_rng(9), np.ones(50, np.bool_))
+    assert np.array_equal(down_bytes(merged), down_bytes(series))
+    assert np.count_nonzero(merged.up) == np.count_nonzero(series.up)
+    assert merged.size.max() > 1500 and len(merged.size) < len(series.size)
+
+
+def test_merge_offload_respects_its_limit_and_the_gap() -> None:
+    close = single([0, 100, 200, 10_000], [1400] * 4, [False] * 4)
+    merged = merge_offload(close, np.random.default_rng(1), np.array([True]))
+    assert merged.t_us.tolist() == [0, 10_000] and merged.size.tolist() == [4200, 1400]
+    long = single([0] * 200, [1400] * 200, [False] * 200)
+    sizes = merge_offload(long, np.random.default_rng(1), np.array([True])).size
+    assert sizes.max() <= 65_000 + 1400 and sizes.sum(dtype=np.int64) == 200 * 1400
+
+
+def test_lose_drops_within_its_range_and_only_where_asked() -> None:
+    series = make_series(40, seed=10, packets=3000)
+    where = np.arange(40) < 20
+    lost = 1 - lose(series, np.random.default_rng(11), where).lengths() / series.lengths()
+    assert (lost[~where] == 0).all()
+    assert 0 < lost[where].mean() < LOSS[1]
+
+
+def test_coarse_clock_rounds_down_and_keeps_order() -> None:
+    series = make_series(30, seed=12)
+    coarse = coarse_clock(series, np.random.default_rng(13), np.ones(30, np.bool_))
+    assert (coarse.t_us % 1000 == 0).all() and (coarse.t_us <= series.t_us).all()
+
+
+def test_other_collector_same_seed_same_series() -> None:
+    series = make_series(30, seed=14)
+    one, other = (other_collector(series, np.random.default_rng(15)) for _ in range(2))
+    assert np.array_equal(one.t_us, other.t_us) and np.array_equal(one.size, other.size)
+    assert one.flows == series.flows

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reelsense_training.data.augment import thin_acks, token_bucket
+from reelsense_training.data.augment import other_collector, thin_acks, token_bucket
 from reelsense_training.data.extractor import Extractor, FeatureSchema
 from reelsense_training.data.series import (
     SOURCES,
@@ -40,17 +40,20 @@ class Variant:
     phase_us: int
     bucket: bool = False
     thinned: bool = False
+    collector: bool = False
 
     @property
     def recorded(self) -> bool:
-        return not (self.bucket or self.thinned)
+        return not (self.bucket or self.thinned or self.collector)
 
     def apply(self, series: PacketSeries, source: str) -> PacketSeries:
         name = int.from_bytes(hashlib.sha256(source.encode()).digest()[:4], "little")
         rng = np.random.default_rng([self.seed, name])
         if self.bucket:
             series = token_bucket(series, rng)
-        return thin_acks(series, rng) if self.thinned else series
+        if self.thinned:
+            series = thin_acks(series, rng)
+        return other_collector(series, rng) if self.collector else series
 
 
 # Real flows start anywhere in a second, so every variant has a phase of its own.
@@ -59,6 +62,7 @@ VARIANTS = (
     Variant("bucket-1", 2, 810_000, bucket=True),
     Variant("bucket-2", 3, 150_000, bucket=True),
     Variant("thinned", 4, 560_000, thinned=True),
+    Variant("collector", 5, 930_000, collector=True),
 )
 
 
