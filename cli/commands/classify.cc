@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 
 #include "cli/commands/arguments.h"
 #include "cli/commands/commands.h"
@@ -21,6 +22,7 @@ struct ClassifyArguments {
   std::string scope = "flow";
   std::string colour = "auto";
   std::string summary;
+  std::string truth;
   bool ribbon = false;
   std::size_t top = 20;
   float min_confidence = 0;
@@ -35,12 +37,16 @@ Terminal terminal_for(const Output& out, const std::string& colour) {
 
 void print_summary(const ClassifyArguments& arguments, const Summary& summary) {
   print_run_warnings(summary);
+  if (summary.truth && arguments.summary != "json") {
+    const std::string text = truth_as_text(*summary.truth);
+    std::fwrite(text.data(), 1, text.size(), stderr);
+  }
   if (arguments.summary.empty()) return;
   const std::string text = arguments.summary == "json" ? summary_as_json(summary) : summary_as_text(summary);
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-LabelSinkOptions sink_options(const ClassifyArguments& arguments, const Output& out) {
+LabelSinkOptions sink_options(const ClassifyArguments& arguments, const Output& out, Truth* truth) {
   const auto& files = arguments.capture.files;
   LabelSinkOptions options;
   options.sessions = arguments.scope == "session";
@@ -48,12 +54,13 @@ LabelSinkOptions sink_options(const ClassifyArguments& arguments, const Output& 
   options.flush_seconds = out.is_terminal() || std::find(files.begin(), files.end(), "-") != files.end();
   options.latency = !arguments.summary.empty();
   options.max_sessions = arguments.capture.max_flows;
+  options.truth = truth;
   return options;
 }
 
 // Rows go to `rows_to` (null: nowhere), the ribbon (if asked for) to standard output.
-int classify(const ClassifyArguments& arguments, const bundle::LoadedModel& model, Output* rows_to,
-             Output* ribbon_to) {
+int classify(const ClassifyArguments& arguments, const bundle::LoadedModel& model, Truth* truth,
+             Output* rows_to, Output* ribbon_to) {
   Output& main = rows_to != nullptr ? *rows_to : *ribbon_to;
   const Terminal terminal = terminal_for(main, arguments.colour);
   std::unique_ptr<RowWriter> rows;
@@ -62,7 +69,7 @@ int classify(const ClassifyArguments& arguments, const bundle::LoadedModel& mode
   }
   Ribbon ribbon(arguments.top);
   LabelSink sink(model.model, main, rows.get(), ribbon_to != nullptr ? &ribbon : nullptr,
-                 sink_options(arguments, main));
+                 sink_options(arguments, main, truth));
   auto classifier = Classifier::create(&model.model, sink, arguments.capture.classifier_options());
   if (!classifier) {
     print_error(classifier.error().message);
@@ -99,15 +106,25 @@ int run_classify(const ClassifyArguments& arguments) {
   }
   const auto model = arguments.model.load();
   if (!model) return kExitInput;
+  std::optional<Truth> truth;
+  if (!arguments.truth.empty()) {
+    auto read = Truth::read(arguments.truth);
+    if (!read) {
+      print_error(read.error().message);
+      return kExitInput;
+    }
+    truth = std::move(read).value();
+  }
+  Truth* const known = truth ? &*truth : nullptr;
   const bool has_file = !arguments.output.empty() && arguments.output != "-";
   if (!arguments.ribbon) {
     return with_output(arguments.output,
-                       [&](Output& out) { return classify(arguments, *model, &out, nullptr); });
+                       [&](Output& out) { return classify(arguments, *model, known, &out, nullptr); });
   }
   return with_output("-", [&](Output& picture) -> int {
-    if (!has_file) return classify(arguments, *model, nullptr, &picture);
+    if (!has_file) return classify(arguments, *model, known, nullptr, &picture);
     return with_output(arguments.output,
-                       [&](Output& rows) { return classify(arguments, *model, &rows, &picture); });
+                       [&](Output& rows) { return classify(arguments, *model, known, &rows, &picture); });
   });
 }
 
@@ -149,6 +166,12 @@ void add_output_options(CLI::App& command, ClassifyArguments& arguments) {
       "--summary{text}", arguments.summary,
       "Print counts, speed and inference latency on standard error when done; --summary=json as one JSON "
       "object");
+  command
+      .add_option(
+          "--truth", arguments.truth,
+          "Compare the labels of flows with the truth in this CSV file (columns time, the five-tuple, "
+          "label; the lab's truth.csv) and print recall, specificity and F1 on standard error")
+      ->type_name("FILE");
 }
 
 }  // namespace
@@ -175,6 +198,7 @@ void add_classify(CLI::App& app, Runner& runner) {
       "Examples:\n"
       "  reelsense classify trace.pcap --ribbon --summary\n"
       "  reelsense classify trace.pcapng.zst -o labels.csv --summary=json\n"
+      "  reelsense classify trace.pcap --truth truth.csv -o labels.csv\n"
       "  reelsense classify --filter 'udp port 443' --format jsonl day-*.pcap\n"
       "  tcpdump -i wlan0 -s 96 -w - | reelsense classify -");
   command->callback([&runner, arguments] { runner = [arguments] { return run_classify(*arguments); }; });

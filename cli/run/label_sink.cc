@@ -27,6 +27,7 @@ void LabelSink::on_windows(std::span<const WindowRow> rows) {
     bytes_down_ += row.bytes_down;
     if (row.decision.label == Label::kVideo) video_bytes_down_ += row.bytes_down;
     if (options_.latency) latency_.offer(row.features);
+    if (options_.truth != nullptr) options_.truth->compare(row);
     if (sessions_) {
       sessions_->add(row);
     } else {
@@ -65,6 +66,7 @@ void LabelSink::fill(Summary& summary) const {
   summary.hidden_rows = hidden_;
   if (sessions_) summary.refused_windows = sessions_->refused_windows();
   if (options_.latency) summary.latency = latency_.measure(model_);
+  if (options_.truth != nullptr) summary.truth = options_.truth->report();
 }
 
 }  // namespace reelsense::cli

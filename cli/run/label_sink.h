@@ -11,6 +11,7 @@
 #include "cli/run/latency.h"
 #include "cli/run/session_sink.h"
 #include "cli/run/summary.h"
+#include "cli/run/truth.h"
 #include "reelsense/classifier/classifier.h"
 
 namespace reelsense::cli {
@@ -21,6 +22,7 @@ struct LabelSinkOptions {
   bool flush_seconds = false;  // a live reader waits for each second's rows
   bool latency = false;        // keep a sample for the summary
   std::uint32_t max_sessions = 0;
+  Truth* truth = nullptr;  // compared with every window, if given; must outlive the sink
 };
 
 class LabelSink : public ClassifierSink {

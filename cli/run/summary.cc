@@ -64,6 +64,22 @@ std::uint64_t lost(const ClassifierStats& stats) {
   return sum;
 }
 
+Json confusion_as_json(const Confusion& found) {
+  return {{"video_windows", found.videos()},
+          {"non_video_windows", found.others()},
+          {"recall", found.recall()},
+          {"specificity", found.specificity()},
+          {"f1", found.f1()}};
+}
+
+Json truth_as_json(const TruthReport& report) {
+  return {{"file", report.file},
+          {"windows_not_in_truth", report.unknown},
+          {"truth_not_met", report.missed},
+          {"active", confusion_as_json(report.active)},
+          {"all", confusion_as_json(report.all)}};
+}
+
 }  // namespace
 
 std::string summary_as_text(const Summary& s) {
@@ -137,6 +153,7 @@ std::string summary_as_json(const Summary& s) {
   document["packets_per_cpu_second"] = packets_per_second(s.read.records, s.read.cpu_s);
   document["inference"] = {
       {"rows", s.latency.rows}, {"p50_us", s.latency.p50_us}, {"p99_us", s.latency.p99_us}};
+  if (s.truth) document["truth"] = truth_as_json(*s.truth);
   document["model"] = s.model;
   document["kernel"] = s.kernel;
   return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "cli/run/capture_run.h"
 #include "cli/run/latency.h"
+#include "cli/run/truth.h"
 #include "reelsense/classifier/classifier.h"
 
 namespace reelsense::cli {
@@ -23,6 +25,7 @@ struct Summary {
   std::string model;  // "reelsense-ue@0.1.0"
   std::string kernel;
   Latency latency;
+  std::optional<TruthReport> truth;  // when --truth was given
 };
 
 std::string summary_as_text(const Summary& summary);
