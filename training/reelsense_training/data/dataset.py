@@ -72,7 +72,8 @@ class Dataset:
 
     rows: NDArray[np.float32]  # [W, F]
     video: NDArray[np.bool_]
-    source: NDArray[np.int8]  # index in SOURCES
+    source: NDArray[np.int8]  # index in SOURCES, or LAB
+    unit: NDArray[np.int8]  # what is held out together: a public source's number, or LAB + the lab's app design
     group: NDArray[np.int32]
     flow: NDArray[np.int32]
     second: NDArray[np.int32]
@@ -104,6 +105,7 @@ class Corpus:
     conditions: tuple[str, ...]
     schema: FeatureSchema
     data_sha256: str  # of the sources' files
+    lab_sha256: str = ""  # of the lab sessions among the windows; empty without them
 
 
 def _extract(
@@ -161,7 +163,8 @@ def build_corpus(
                     rows=found["rows"], second=found["second"], active=found["active"],
                     video=truth.video[flow], group=truth.group[flow] + np.int32(groups),
                     flow=(flow + flows).astype(np.int32), condition=condition[flow],
-                    source=np.full(len(flow), number, np.int8), variant=np.full(len(flow), v, np.int8),
+                    source=np.full(len(flow), number, np.int8), unit=np.full(len(flow), number, np.int8),
+                    variant=np.full(len(flow), v, np.int8),
                 )
             )  # fmt: skip
         groups += int(truth.group.max()) + 1

@@ -34,6 +34,7 @@ SOURCES = (
     Source("uu", "uu_video_2025.npz", LINK_HEADER_BYTES, "Bilibili, YouTube, Twitch, 2025; video only"),
     Source("dpi_tests", "dpi_tests.npz", 0, "protocol test captures of DPI projects; almost all non-video"),
 )  # fmt: skip
+LAB = len(SOURCES)  # the traffic lab's number as a source: never part of a figure over public sources
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelsense_training.data.dataset import Dataset
+from reelsense_training.data.series import LAB
 
 # A source × class with fewer recorded active windows than this has no voice of its own in training.
 MIN_CELL_WINDOWS = 100
@@ -61,7 +62,8 @@ def cell_weights(dataset: Dataset, light_weight: float) -> NDArray[np.float64]:
     """Weights [W], mean 1: classes equal, within a class every source equal, light windows at
     ``light_weight``.
 
-    A source's cell too small to speak for a class weighs in proportion to its windows instead.
+    A source's cell too small to speak for a class weighs in proportion to its windows instead. Inside a class of
+    the lab, every workload weighs the same, however many windows it brought.
     """
     weight = np.zeros(len(dataset))
     for video in (False, True):
@@ -78,7 +80,21 @@ def cell_weights(dataset: Dataset, light_weight: float) -> NDArray[np.float64]:
             weight[active] = voice / total / np.count_nonzero(active)
             if np.count_nonzero(light):
                 weight[light] = light_weight * voice / total / np.count_nonzero(light)
+    _even_out_workloads(dataset, weight)
     return weight * (len(weight) / weight.sum())
+
+
+def _even_out_workloads(dataset: Dataset, weight: NDArray[np.float64]) -> None:
+    """Moves weight between the lab's workloads, class by class, until each holds the same share of it."""
+    for video in (False, True):
+        cell = (dataset.source == LAB) & (dataset.video == video)
+        if not cell.any():
+            continue
+        names, workload = np.unique(dataset.condition[cell], return_inverse=True)
+        held = np.bincount(workload, weight[cell], len(names))
+        voice = np.minimum(1.0, np.bincount(workload, dataset.active[cell], len(names)) / MIN_CELL_WINDOWS)
+        wanted = voice / max(voice.sum(), 1e-9) * held.sum()
+        weight[cell] *= (wanted / np.maximum(held, 1e-12))[workload]
 
 
 def shuffle_flow_labels(dataset: Dataset, seed: int) -> NDArray[np.bool_]:

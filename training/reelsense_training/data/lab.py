@@ -1,0 +1,79 @@
+"""The traffic lab as one more source: its sessions' windows as recorded, and through the same variants as public
+series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelsense_training.bench.emulate import emulate
+from reelsense_training.bench.lab_data import load_lab
+from reelsense_training.bench.packets import Packets
+from reelsense_training.bench.windows import Lab, Session, Windows
+from reelsense_training.bench.windows import concatenate as join_windows
+from reelsense_training.data.dataset import VARIANTS, Corpus, Dataset, Variant, concatenate
+from reelsense_training.data.extractor import Extractor
+from reelsense_training.data.series import LAB
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SeenThrough:
+    """A training variant as the emulator of sessions wants it: another link or collector for every flow."""
+
+    variant: Variant
+
+    def apply(self, packets: Packets, session: Session, rng: np.random.Generator) -> Packets:
+        del rng  # a variant has a seed of its own, so that it is the same for every source
+        return packets.through(self.variant.apply(packets.series(), session.name))
+
+
+@dataclass(frozen=True)
+class LabCorpus:
+    """The lab's windows [W] for training, as recorded first; ``session`` [W] is an index in ``lab.sessions``."""
+
+    lab: Lab
+    windows: Windows  # recorded, then every other variant; ``variant`` is an index in VARIANTS
+    conditions: tuple[str, ...]  # "lab/<workload>"
+
+    def dataset(self, first_group: int, first_flow: int, first_condition: int) -> Dataset:
+        """As windows of source LAB, numbered after the windows of other sources."""
+        w = self.windows
+        names = sorted({session.design for session in self.lab.sessions})
+        design = np.array([names.index(session.design) for session in self.lab.sessions])
+        return Dataset(
+            rows=w.rows, video=w.video, source=np.full(len(w), LAB, np.int8),
+            unit=(LAB + design[w.session]).astype(np.int8),
+            group=(w.session + first_group).astype(np.int32), flow=(w.flow + first_flow).astype(np.int32),
+            second=w.second, active=w.counted, variant=w.variant,
+            condition=(w.workload + first_condition).astype(np.int16),
+        )  # fmt: skip
+
+
+def load_lab_corpus(folder: Path, extractor: Extractor, cache: Path, progress: Progress) -> LabCorpus:
+    """Every usable session under ``folder``; what ``cache`` holds is read, not computed."""
+    lab = load_lab(folder, extractor, cache, progress)
+    other = [v for v in range(len(VARIANTS)) if not VARIANTS[v].recorded]
+    again = emulate(lab, extractor, cache, tuple(SeenThrough(VARIANTS[v]) for v in other))
+    number = np.array([0, *other], np.int8)
+    again = again.numbered_after(int(lab.windows.flow.max()) + 1, number[again.variant])
+    joined = join_windows([lab.windows, again])
+    return LabCorpus(lab, joined, tuple(f"lab/{name}" for name in lab.workloads))
+
+
+def with_lab(public: Corpus, lab: LabCorpus) -> tuple[Corpus, NDArray[np.int32]]:
+    """The public corpus and the lab's windows behind it; and the lab session of every window, -1 for public ones."""
+    windows = public.windows
+    added = lab.dataset(int(windows.group.max()) + 1, int(windows.flow.max()) + 1, len(public.conditions))
+    session = np.concatenate([np.full(len(windows), -1, np.int32), lab.windows.session])
+    corpus = Corpus(
+        concatenate([windows, added]), (*public.conditions, *lab.conditions), public.schema, public.data_sha256,
+        lab.lab.digest,
+    )  # fmt: skip
+    return corpus, session
