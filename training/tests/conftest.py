@@ -22,7 +22,7 @@ def extractor() -> Extractor:
         program = REPOSITORY / "build" / preset / "bin" / "reelsense"
         if program.is_file():
             return Extractor(program)
-    pytest.skip("no build/*/bin/reelsense; run `make build`")
+    pytest.skip("no build/*/bin/reelsense; run `make release`")
 
 
 @pytest.fixture(scope="session")

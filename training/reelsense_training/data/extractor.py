@@ -50,7 +50,7 @@ class Extractor:
     def __init__(self, program: Path) -> None:
         if not program.is_file():
             raise ExtractorError(
-                f"{program}: not built; run `make build`, or pass the program with --reelsense"
+                f"{program}: not built; run `make release`, or pass the program with --reelsense"
             )
         self.program = program
         self.digest = file_sha256(program)
