@@ -67,10 +67,9 @@ Status check_metadata(const fs::path& file, const Manifest& manifest, const UeMo
 }
 
 Status check_tier(const fs::path& folder, const Manifest& manifest) {
-  if (manifest.tier == "ue" && manifest.view == "packet") return ok_status();
+  if (manifest.tier == "ue") return ok_status();
   return Error{ErrorCode::kUnsupported, (folder / kManifestFile).string() + ": a model of tier \"" +
-                                            manifest.tier + "\" and view \"" + manifest.view +
-                                            "\"; this command runs tier \"ue\", view \"packet\""};
+                                            manifest.tier + "\"; this command runs tier \"ue\""};
 }
 
 Result<UeModel> parse_model(const fs::path& file, const std::vector<std::uint8_t>& bytes) {

@@ -65,8 +65,8 @@ Json to_json(const bundle::LoadedModel& loaded) {
   document["leaves"] = info.leaves;
   document["inputs"] = info.inputs;
   document["features"] = Json::array();
-  for (const Feature feature : loaded.model.features()) {
-    document["features"].push_back(feature_table()[static_cast<std::size_t>(feature)].name);
+  for (const std::uint8_t feature : loaded.model.features()) {
+    document["features"].push_back(loaded.model.schema().features[feature].name);
   }
   document["threshold"] = loaded.model.threshold();
   document["uncertain"] = {loaded.model.uncertain_low(), loaded.model.uncertain_high()};
@@ -114,9 +114,8 @@ std::string to_text(const bundle::LoadedModel& loaded) {
                         float_text(loaded.model.uncertain_low()) + " and " +
                         float_text(loaded.model.uncertain_high()));
   std::string features;
-  for (const Feature feature : loaded.model.features()) {
-    features +=
-        (features.empty() ? "" : ", ") + std::string(feature_table()[static_cast<std::size_t>(feature)].name);
+  for (const std::uint8_t feature : loaded.model.features()) {
+    features += (features.empty() ? "" : ", ") + std::string(loaded.model.schema().features[feature].name);
   }
   line("features", std::to_string(info.inputs) + ": " + features);
   if (loaded.manifest) {

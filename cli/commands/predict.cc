@@ -25,8 +25,8 @@ Result<Scorer> choose_scorer(const std::string& path, const std::vector<std::uin
   auto plain = Model::parse(onnx);
   if (!plain) return plain.error().in(path);
   const std::size_t inputs = plain.value().info().inputs;
-  const bool has_metadata = !plain.value().info().find("reelsense.features").empty();
-  if (has_metadata && columns == kFeatureCount) {
+  const ViewSchema* schema = find_view(plain.value().info().find("reelsense.view"));
+  if (schema != nullptr && columns == schema->features.size()) {
     auto parsed = UeModel::parse(onnx);
     if (!parsed) return parsed.error().in(path);
     const auto model = std::make_shared<const UeModel>(std::move(parsed).value());
@@ -37,9 +37,10 @@ Result<Scorer> choose_scorer(const std::string& path, const std::vector<std::uin
     });
   }
   if (columns != inputs) {
-    return Error{ErrorCode::kMismatch, path + ": takes rows of " + std::to_string(inputs) + " columns" +
-                                           (has_metadata ? " or " + std::to_string(kFeatureCount) : "") +
-                                           ", found " + std::to_string(columns)};
+    return Error{ErrorCode::kMismatch,
+                 path + ": takes rows of " + std::to_string(inputs) + " columns" +
+                     (schema != nullptr ? " or " + std::to_string(schema->features.size()) : "") +
+                     ", found " + std::to_string(columns)};
   }
   const auto model = std::make_shared<const Model>(std::move(plain).value());
   return Scorer([model, columns](const float* rows, std::size_t n, float* out) {
@@ -86,10 +87,10 @@ void add_predict(CLI::App& app, Runner& runner) {
   const auto arguments = std::make_shared<PredictArguments>();
   command->add_option("MODEL", arguments->model, "A model.onnx file")->required();
   command
-      ->add_option(
-          "ROWS", arguments->rows,
-          "A .npy file, float32 [rows, columns]: all features of the view in their order, or the model's own "
-          "inputs")
+      ->add_option("ROWS", arguments->rows,
+                   "A .npy file, float32 [rows, columns]: all features of the model's view in their order, "
+                   "or the model's own "
+                   "inputs")
       ->required();
   command
       ->add_option("-o,--output", arguments->output,

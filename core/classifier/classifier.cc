@@ -527,6 +527,11 @@ Result<Classifier> Classifier::create(const UeModel* model, ClassifierSink& sink
     return Error{ErrorCode::kInvalidArgument,
                  std::string(option) + " is " + std::to_string(got) + ", expected " + expected};
   };
+  if (model != nullptr && model->view() != View::kPacket) {
+    return Error{ErrorCode::kMismatch, "model " + model->name() + " is one of view " +
+                                           std::string(model->schema().name) +
+                                           ", packets need one of view packet"};
+  }
   if (options.max_flows < 1 || options.max_flows > FlowTable::kMaxCapacity) {
     return refuse("max_flows", "1 to " + std::to_string(FlowTable::kMaxCapacity), options.max_flows);
   }

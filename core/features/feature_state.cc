@@ -1,73 +1,22 @@
 #include "reelsense/features/feature_state.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 
 #include "reelsense/base/math.h"
+#include "shared.h"
 #include "window_features.h"
 
 namespace reelsense {
 namespace {
 
-constexpr std::uint32_t kUpper32 = 0xffffffffU;
 constexpr std::uint32_t kClosingFullPackets = 5;
 constexpr std::uint32_t kFullFloorBytes = 500;
-constexpr std::uint32_t kRequestSilenceMs = 300;
-constexpr std::uint32_t kBurstGapMs = 150;
 constexpr std::uint32_t kMinAckQ4 = 40 * 16;
 constexpr std::uint32_t kFirstAckQ4 = 100 * 16;
-constexpr std::uint32_t kBinUs = 50'000;
-constexpr float kEwmaWeight = 0.25F;
-
-std::uint32_t add_saturated(std::uint32_t a, std::uint32_t b) noexcept {
-  const std::uint32_t sum = a + b;
-  return sum < a ? kUpper32 : sum;
-}
-
-std::uint16_t bump(std::uint16_t value, bool by) noexcept {
-  return static_cast<std::uint16_t>(value + (by && value != 0xffffU ? 1 : 0));
-}
-
-void average(float& mean, float value) noexcept {
-  mean += (value - mean) * kEwmaWeight;
-}
-
-// A chunk or burst closed: its size and the interval from the previous one's start join the averages.
-void close_run(RunAverages& run, std::uint16_t& closed, std::uint32_t bytes,
-               std::uint32_t start_ms) noexcept {
-  const float size = log2_1p(bytes);
-  if (closed == 0) {
-    run.size_log2 = size;
-  } else {
-    average(run.size_log2, size);
-    const float interval = std::min(20.0F, static_cast<float>(start_ms - run.previous_start_ms) / 1000.0F);
-    if (closed == 1) {
-      run.interval_s = interval;
-    } else {
-      average(run.deviation_s, std::fabs(interval - run.interval_s));
-      average(run.interval_s, interval);
-    }
-  }
-  run.previous_start_ms = start_ms;
-  closed = bump(closed, true);
-}
-
-// ms(t) of a flow whose first packet came at first_ns.
-std::uint32_t flow_ms(std::int64_t first_ns, std::int64_t t_ns) noexcept {
-  return static_cast<std::uint32_t>(t_ns / 1'000'000 - first_ns / 1'000'000);
-}
 
 }  // namespace
-
-std::uint16_t encode_q11(std::uint64_t bytes) noexcept {
-  const auto width = static_cast<int>(std::bit_width(bytes));
-  const int shift = std::max(0, width - 11);
-  if (shift > 31) return 0xffff;
-  return static_cast<std::uint16_t>((static_cast<unsigned>(shift) << 11) |
-                                    static_cast<unsigned>(bytes >> shift));
-}
 
 void FeatureState::start() noexcept {
   hot_ = FeatureHot{};
@@ -190,11 +139,7 @@ void FeatureState::close_window(std::int64_t first_ns, std::int64_t second, floa
   // History moves on by the seconds since the last window; the idle ones between count as nothing.
   const bool first_window = cold_.last_second == FeatureCold::kNoWindow;
   const std::uint32_t elapsed = first_window ? 1 : k - cold_.last_second;
-  for (auto& history : cold_.history) {
-    const std::size_t shift = std::min<std::size_t>(elapsed, kHistorySeconds);
-    std::memmove(history + shift, history, (kHistorySeconds - shift) * sizeof history[0]);
-    std::memset(history, 0, shift * sizeof history[0]);
-  }
+  for (auto& history : cold_.history) shift_history(history, elapsed);
   cold_.history[1][0] = encode_q11(bytes.down);
   cold_.history[0][0] = encode_q11(bytes.up);
 

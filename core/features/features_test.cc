@@ -41,7 +41,7 @@ TEST(SchemaTest, Table_NamesAreUniqueFiniteAndFound) {
   std::set<std::string_view> names;
   for (const FeatureDefinition& d : feature_table()) {
     EXPECT_TRUE(names.insert(d.name).second) << d.name;
-    EXPECT_EQ(find_feature(d.name), d.id);
+    EXPECT_EQ(find_feature(d.name), static_cast<Feature>(d.index));
     EXPECT_TRUE(std::isfinite(d.missing)) << d.name;
     EXPECT_FALSE(d.unit.empty() || d.formula.empty()) << d.name;
   }
@@ -64,8 +64,7 @@ TEST(FeatureStateTest, EmptyDirection_GivesTheMissingValues) {
   flow.open(5);
   flow.up(60, 0);
   const FeatureVector features = flow.close(5);
-  for (const FeatureDefinition& d : feature_table())
-    EXPECT_TRUE(std::isfinite(value(features, d.id))) << d.name;
+  for (const FeatureDefinition& d : feature_table()) EXPECT_TRUE(std::isfinite(features[d.index])) << d.name;
   for (const Feature f : {Feature::kDownGapMeanMs, Feature::kDownGapCv, Feature::kDownSilenceMaxMs,
                           Feature::kDownBursts10ms, Feature::kRequestAgeS, Feature::kChunkIntervalS,
                           Feature::kFirstFullS, Feature::kDownGrowthLog2, Feature::kDownPeriodS}) {

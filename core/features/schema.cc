@@ -1,6 +1,6 @@
 #include "reelsense/features/schema.h"
 
-#include "reelsense/base/sha256.h"
+#include "terms.h"
 
 namespace reelsense {
 namespace {
@@ -44,24 +44,15 @@ constexpr FeatureTerm kTerms[] = {
      "down packet closes the burst before itself if that holds at least 5 full packets; with fewer it stays "
      "open. "
      "Size and interval as for a chunk"},
-    {"ewma", "the first value sets e = x, later ones e += (x - e) / 4"},
-    {"spread",
-     "of an interval: ewma of d / ewma of the interval, where each interval after the first gives "
-     "d = |x - e| with e before its update, and the ewma of d starts from 0: v += (d - v) / 4; 0 while e is "
-     "0"},
-    {"q11(x)", "x rounded down to 11 significant bits: floor(x / 2^r) * 2^r, r = max(0, bit_length(x) - 11)"},
-    {"h[j], u[j]",
-     "q11 of the down / up bytes of the j-th second back, j = 0 for this window, 0 for an idle second"},
-    {"n_hist", "min(20, age second + 1): seconds of history, this one included"},
-    {"active second", "a second with h[j] >= 20000"},
-    {"bin", "one of the 20 equal parts (50 ms) of the window; its value is the down bytes in it"},
-    {"std", "population standard deviation: sqrt(mean of squares - square of mean)"},
-    {"period",
-     "x[j] = 1 if n_hist * h[j] > sum of h, else 0, for j < n_hist; score(l) = (number of j < n_hist - l "
-     "with "
-     "x[j] = x[j+l]) / (n_hist - l) for lags l = 2 .. min(10, n_hist - 4); the period is the lag of the "
-     "highest "
-     "score, the smallest of equals. Missing if n_hist < 6 or all x are equal"},
+    kTermEwma,
+    kTermSpread,
+    kTermQ11,
+    kTermHistory,
+    kTermHistorySeconds,
+    kTermActiveSecond,
+    kTermBin,
+    kTermStd,
+    kTermPeriod,
 };
 
 using F = Feature;
@@ -140,18 +131,7 @@ constexpr FeatureDefinition kTable[] = {
 };
 static_assert(std::size(kTable) == kFeatureCount);
 
-constexpr bool in_order() {
-  for (std::size_t i = 0; i < kFeatureCount; ++i) {
-    if (static_cast<std::size_t>(kTable[i].id) != i) return false;
-  }
-  return true;
-}
-static_assert(in_order(), "the table follows the order of Feature");
-
-void append_field(std::string& text, std::string_view field) {
-  text += field;
-  text += '\n';
-}
+static_assert(in_order(kTable), "the table follows the order of Feature");
 
 }  // namespace
 
@@ -164,26 +144,12 @@ std::span<const FeatureTerm> feature_terms() noexcept {
 }
 
 std::optional<Feature> find_feature(std::string_view name) noexcept {
-  for (const FeatureDefinition& definition : kTable) {
-    if (definition.name == name) return definition.id;
-  }
-  return std::nullopt;
+  const std::optional<std::uint8_t> found = view_schema(View::kPacket).find(name);
+  return found ? std::optional(static_cast<Feature>(*found)) : std::nullopt;
 }
 
 std::string packet_schema_hash() {
-  std::string text(kPacketView);
-  append_field(text, "/v" + std::to_string(kPacketSchemaVersion));
-  for (const FeatureTerm& term : kTerms) {
-    append_field(text, term.word);
-    append_field(text, term.meaning);
-  }
-  for (const FeatureDefinition& d : kTable) {
-    append_field(text, d.name);
-    append_field(text, d.unit);
-    append_field(text, std::to_string(d.missing));
-    append_field(text, d.formula);
-  }
-  return sha256_hex({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
+  return view_schema(View::kPacket).hash();
 }
 
 }  // namespace reelsense

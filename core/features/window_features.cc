@@ -1,28 +1,14 @@
 #include "window_features.h"
 
 #include <algorithm>
-#include <bit>
+#include <array>
 #include <cmath>
 
 #include "reelsense/base/math.h"
+#include "shared.h"
 
 namespace reelsense {
 namespace {
-
-__extension__ using Uint128 = unsigned __int128;
-
-constexpr double kCapS = 20.0;
-constexpr std::uint64_t kActiveBytes = 20'000;
-
-// std of n whole numbers from their sum and sum of squares; n·Σx² − (Σx)² is exact, so equal numbers give 0.
-double population_std(std::uint64_t n, std::uint64_t sum, Uint128 squares) noexcept {
-  const Uint128 spread = n * squares - static_cast<Uint128>(sum) * sum;
-  return std::sqrt(static_cast<double>(spread)) / static_cast<double>(n);
-}
-
-double ratio_log2(double a, double b) noexcept {
-  return log2_exact(1.0 + a) - log2_exact(1.0 + b);
-}
 
 class Writer {
  public:
@@ -98,28 +84,13 @@ void write_times(Writer& out, const FeatureHot& hot) noexcept {
 }
 
 void write_bins(Writer& out, const FeatureCold& cold, std::uint64_t down_bytes) noexcept {
-  std::uint32_t active = 0;
-  std::uint32_t peak = 0;
-  std::uint64_t squares = 0;
-  for (const auto& both : cold.bins) {
-    const std::uint32_t bin = both[1];
-    active += bin != 0 ? 1 : 0;
-    peak = std::max(peak, bin);
-    squares += static_cast<std::uint64_t>(bin) * bin;
-  }
-  const auto total = static_cast<double>(down_bytes);
-  out.set(Feature::kDownBinsActiveShare, active / static_cast<double>(kBinsPerWindow));
-  out.set(Feature::kDownBinPeakShare, down_bytes != 0 ? peak / total : 0.0);
-  out.set(
-      Feature::kDownBinsCv,
-      down_bytes != 0 ? population_std(kBinsPerWindow, down_bytes, squares) * kBinsPerWindow / total : 0.0);
+  const BinShape shape = shape_of_bins<std::uint64_t>(cold.bins, down_bytes);
+  out.set(Feature::kDownBinsActiveShare, shape.active_share);
+  out.set(Feature::kDownBinPeakShare, shape.peak_share);
+  out.set(Feature::kDownBinsCv, shape.cv);
 }
 
 void write_runs(Writer& out, const FeatureHot& hot, const FeatureCold& cold, std::uint32_t end_ms) noexcept {
-  const auto spread = [](const RunAverages& run) {
-    return run.interval_s > 0 ? static_cast<double>(run.deviation_s) / static_cast<double>(run.interval_s)
-                              : 0.0;
-  };
   const double request_age_s = (end_ms - cold.last_request_ms) / 1000.0;
   out.set(Feature::kRequests, hot.window.requests);
   out.set(Feature::kRequestAgeS, hot.request_seen ? std::min(kCapS, request_age_s) : kCapS);
@@ -137,67 +108,24 @@ void write_runs(Writer& out, const FeatureHot& hot, const FeatureCold& cold, std
   out.set(Feature::kOpenBurstLog2, log2_1p(hot.burst_bytes));
 }
 
-struct Period {
-  double lag_s = 0;
-  double score = 0;
-};
-
-// Term "period": bit j of `high` is x[j].
-Period find_period(std::uint32_t high, std::uint32_t n) noexcept {
-  const std::uint32_t all = (1U << n) - 1;
-  if (n < 6 || high == 0 || high == all) return {};
-  std::uint32_t best_lag = 0;
-  std::uint32_t best_equal = 0;
-  std::uint32_t best_pairs = 1;
-  for (std::uint32_t lag = 2; lag <= std::min(10U, n - 4); ++lag) {
-    const std::uint32_t pairs = n - lag;
-    const std::uint32_t equal_bits = ~(high ^ (high >> lag)) & ((1U << pairs) - 1);
-    const auto equal = static_cast<std::uint32_t>(std::popcount(equal_bits));
-    // equal / pairs > best_equal / best_pairs, in whole numbers; the first lag always wins over none.
-    if (best_lag == 0 || equal * best_pairs > best_equal * pairs) {
-      best_lag = lag;
-      best_equal = equal;
-      best_pairs = pairs;
-    }
-  }
-  return {static_cast<double>(best_lag), static_cast<double>(best_equal) / best_pairs};
-}
-
 void write_history(Writer& out, const FeatureCold& cold, std::uint32_t age) noexcept {
   const std::uint32_t n = std::min<std::uint32_t>(kHistorySeconds, age + 1);
   std::array<std::uint64_t, kHistorySeconds> down{};
-  std::uint64_t down_sum = 0;
-  std::uint64_t up_sum = 0;
-  Uint128 squares = 0;
-  std::uint64_t peak = 0;
-  std::uint32_t active = 0;
-  std::uint32_t idle = 0;
-  for (std::uint32_t j = 0; j < n; ++j) {
-    const std::uint64_t h = decode_q11(cold.history[1][j]);
-    down[j] = h;
-    down_sum += h;
-    up_sum += decode_q11(cold.history[0][j]);
-    squares += static_cast<Uint128>(h) * h;
-    peak = std::max(peak, h);
-    active += h >= kActiveBytes ? 1 : 0;
-    idle += h == 0 ? 1 : 0;
-  }
-  std::uint32_t high = 0;
-  for (std::uint32_t j = 0; j < n; ++j) high |= (n * down[j] > down_sum ? 1U : 0U) << j;
-  const Period period = find_period(high, n);
-  const auto sum = static_cast<double>(down_sum);
+  const HistorySums sums = sum_history(cold.history[1], cold.history[0], n, down.data());
+  const Period period = find_period(down.data(), n, sums.down);
+  const auto sum = static_cast<double>(sums.down);
 
-  out.set(Feature::kDownUpBytesRatio20sLog2, ratio_log2(sum, static_cast<double>(up_sum)));
+  out.set(Feature::kDownUpBytesRatio20sLog2, ratio_log2(sum, static_cast<double>(sums.up)));
   out.set(Feature::kDownEwmaLog2, static_cast<double>(cold.down_ewma_log2));
-  out.set(Feature::kDownActiveShare20s, static_cast<double>(active) / n);
+  out.set(Feature::kDownActiveShare20s, static_cast<double>(sums.active) / n);
   out.set(Feature::kDownPeakRatio20s,
-          peak != 0 ? static_cast<double>(down[0]) / static_cast<double>(peak) : 0.0);
-  out.set(Feature::kDownCv20s, down_sum != 0 ? population_std(n, down_sum, squares) * n / sum : 0.0);
+          sums.peak != 0 ? static_cast<double>(down[0]) / static_cast<double>(sums.peak) : 0.0);
+  out.set(Feature::kDownCv20s, sums.cv(n));
   out.set(Feature::kDownGrowthLog2,
           age == 0 ? 0.0 : ratio_log2(static_cast<double>(down[0]), static_cast<double>(down[1])));
   out.set(Feature::kDownPeriodS, period.lag_s);
   out.set(Feature::kDownPeriodScore, period.score);
-  out.set(Feature::kDownIdleShare20s, static_cast<double>(idle) / n);
+  out.set(Feature::kDownIdleShare20s, static_cast<double>(sums.idle) / n);
 }
 
 }  // namespace

@@ -36,15 +36,17 @@ Error bad_metadata(std::string_view key, std::string_view got, std::string_view 
                                    std::string(expected)};
 }
 
-Result<std::vector<Feature>> parse_features(std::string_view text) {
-  std::vector<Feature> features;
+Result<std::vector<std::uint8_t>> parse_features(const ViewSchema& schema, std::string_view text) {
+  std::vector<std::uint8_t> features;
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::string_view name = text.substr(0, comma);
     text.remove_prefix(std::min(comma + 1, text.size()));
-    const std::optional<Feature> feature = find_feature(name);
-    if (!feature)
-      return bad_metadata("reelsense.features", name, "names from the packet view's feature table");
+    const std::optional<std::uint8_t> feature = schema.find(name);
+    if (!feature) {
+      return bad_metadata("reelsense.features", name,
+                          "names from the " + std::string(schema.name) + " view's feature table");
+    }
     if (std::find(features.begin(), features.end(), *feature) != features.end()) {
       return bad_metadata("reelsense.features", name, "each feature once");
     }
@@ -68,17 +70,19 @@ Result<UeModel> UeModel::parse(std::span<const std::uint8_t> onnx, const ModelLi
   if (model.version_.empty()) return bad_metadata("reelsense.version", "", "a semantic version");
   if (metadata("reelsense.tier") != "ue")
     return bad_metadata("reelsense.tier", metadata("reelsense.tier"), "ue");
-  if (metadata("reelsense.view") != kPacketView) {
-    return bad_metadata("reelsense.view", metadata("reelsense.view"), kPacketView);
+  model.schema_ = find_view(metadata("reelsense.view"));
+  if (model.schema_ == nullptr) {
+    return bad_metadata("reelsense.view", metadata("reelsense.view"), "packet, socket or record");
   }
-  const std::string hash = packet_schema_hash();
+  const std::string hash = model.schema_->hash();
   if (metadata("reelsense.schema_hash") != hash) {
-    return Error{ErrorCode::kMismatch,
-                 "the model was trained on feature schema " + std::string(metadata("reelsense.schema_hash")) +
-                     ", this build has " + hash + "; retrain it or use the build that made it"};
+    return Error{ErrorCode::kMismatch, "the model was trained on schema " +
+                                           std::string(metadata("reelsense.schema_hash")) + " of view " +
+                                           std::string(model.schema_->name) + ", this build has " + hash +
+                                           "; retrain it or use the build that made it"};
   }
 
-  Result<std::vector<Feature>> features = parse_features(metadata("reelsense.features"));
+  Result<std::vector<std::uint8_t>> features = parse_features(*model.schema_, metadata("reelsense.features"));
   if (!features) return features.error();
   model.features_ = std::move(features).value();
   if (model.features_.size() != info.inputs) {
@@ -116,14 +120,14 @@ Decision UeModel::to_decision(float probability) const noexcept {
 void UeModel::decide(const float* rows, std::size_t n, Decision* out) const noexcept {
   constexpr std::size_t kBlock = 64;
   std::array<float, kBlock> probabilities;
-  std::array<float, kBlock * kFeatureCount> inputs;
+  std::array<float, kBlock * kMaxFeatureCount> inputs;
   const std::size_t width = features_.size();
+  const std::size_t stride = schema_->features.size();
   for (std::size_t first = 0; first < n; first += kBlock) {
     const std::size_t count = std::min(kBlock, n - first);
     for (std::size_t r = 0; r < count; ++r) {
-      const float* row = rows + (first + r) * kFeatureCount;
-      for (std::size_t f = 0; f < width; ++f)
-        inputs[r * width + f] = row[static_cast<std::size_t>(features_[f])];
+      const float* row = rows + (first + r) * stride;
+      for (std::size_t f = 0; f < width; ++f) inputs[r * width + f] = row[features_[f]];
     }
     model_.predict_batch(inputs.data(), count, width, probabilities.data());
     for (std::size_t r = 0; r < count; ++r) out[first + r] = to_decision(probabilities[r]);

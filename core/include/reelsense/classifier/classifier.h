@@ -91,7 +91,8 @@ struct ClassifierStats {
 
 class Classifier {
  public:
-  // `model` may be null: features only. kInvalidArgument names the option that is out of range.
+  // `model` may be null: features only. kInvalidArgument names the option that is out of range; kMismatch: a
+  // model of another view than packet.
   static Result<Classifier> create(const UeModel* model, ClassifierSink& sink,
                                    const ClassifierOptions& options = {});
 

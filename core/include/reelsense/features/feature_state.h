@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "reelsense/features/schema.h"
+#include "reelsense/features/state_parts.h"
 #include "reelsense/flow/flow_key.h"
 
 namespace reelsense {
@@ -46,14 +47,6 @@ struct FeatureHot {
   bool request_seen = false;
 };
 static_assert(sizeof(FeatureHot) == 88);
-
-// What closed runs of down bytes (chunks, bursts) were like.
-struct RunAverages {
-  float size_log2 = 0;
-  float interval_s = 0;
-  float deviation_s = 0;
-  std::uint32_t previous_start_ms = 0;
-};
 
 struct FeatureCold {
   static constexpr std::uint32_t kNoWindow = 0xffffffffU;
@@ -104,11 +97,5 @@ class FeatureState {
   FeatureHot& hot_;
   FeatureCold& cold_;
 };
-
-// q11 as a 16-bit code: the 11 leading bits and how far they were shifted. Exposed for tests.
-std::uint16_t encode_q11(std::uint64_t bytes) noexcept;  // saturates at 2047·2^31
-inline std::uint64_t decode_q11(std::uint16_t code) noexcept {
-  return static_cast<std::uint64_t>(code & 0x7ffU) << (code >> 11);
-}
 
 }  // namespace reelsense

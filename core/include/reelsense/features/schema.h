@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "reelsense/features/view.h"
+
 namespace reelsense {
 
 inline constexpr std::string_view kPacketView = "packet";
@@ -76,21 +78,6 @@ inline constexpr std::size_t kFeatureCount = static_cast<std::size_t>(Feature::k
 
 // One window's feature vector, float32 [kFeatureCount], in the order of Feature.
 using FeatureVector = std::array<float, kFeatureCount>;
-
-struct FeatureDefinition {
-  Feature id;
-  std::string_view name;     // snake_case
-  std::string_view unit;     // "1", "bytes", "log2 bytes", "ms", "s", "count"
-  bool robust;               // meant to survive another collector (else kept for comparison)
-  float missing;             // value when the formula has no input
-  std::string_view formula;  // in the words of terms()
-};
-
-// A word used by the formulas, with its exact meaning.
-struct FeatureTerm {
-  std::string_view word;
-  std::string_view meaning;
-};
 
 std::span<const FeatureDefinition, kFeatureCount> feature_table() noexcept;
 std::span<const FeatureTerm> feature_terms() noexcept;
