@@ -1,8 +1,9 @@
-#!/usr/bin/env python3
-"""Shows a lab capture second by second and checks that it is what its scenario says.
+"""Shows the captures that ship in tests/captures second by second and checks that they are what their scenarios say.
 
-lab/check.py tests/captures/*.scenario.json              # the picture and the findings of each capture
-lab/check.py --table tests/captures/*.scenario.json      # the Markdown table of tests/captures/README.md
+They are of the lab's first release: NAME.pcap, NAME.truth.csv and NAME.scenario.json instead of a folder a session.
+
+python -m reelsense_lab.shipped tests/captures/*.scenario.json              # the picture and the findings of each
+python -m reelsense_lab.shipped --table tests/captures/*.scenario.json      # the table of tests/captures/README.md
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import truth
+from reelsense_lab import truth
 
 MTU = 1500
 LAB_NETWORKS = (ipaddress.ip_network("10.77.0.0/24"), ipaddress.ip_network("fd77:77::/64"))

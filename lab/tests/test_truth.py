@@ -7,17 +7,12 @@ import io
 import shutil
 import socket
 import struct
-import sys
 from pathlib import Path
 
 import pytest
+from reelsense_lab import shipped, truth
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import check
-import truth
-
-CAPTURES = Path(__file__).resolve().parent.parent / "tests/captures"
+CAPTURES = Path(__file__).resolve().parents[2] / "tests/captures"
 CLIENT, VIDEO, WEB = ("10.77.0.2", 40_000), ("10.77.0.10", 443), ("10.77.0.20", 443)
 CLIENT6, VIDEO6 = ("fd77:77::2", 40_001), ("fd77:77::10", 443)
 VIDEO_ADDRESSES = frozenset((VIDEO[0], VIDEO6[0]))
@@ -183,9 +178,9 @@ def test_stem_drops_compression_and_capture_suffix() -> None:
 
 @pytest.mark.parametrize("scenario", sorted(CAPTURES.glob("*.scenario.json")), ids=lambda path: path.name)
 def test_shipped_capture_fits_its_scenario_and_its_truth(scenario: Path) -> None:
-    """Every rule of lab/check.py: MTU, addresses, protocol, bit rate, clock, and the truth file itself."""
+    """Every rule of shipped.py: MTU, addresses, protocol, bit rate, clock, and the truth file itself."""
     if list(CAPTURES.glob(f"{scenario.name.split('.')[0]}.pcap.zst")) and shutil.which("zstd") is None:
         pytest.skip("no zstd command")
-    _, rows, found = check.check(scenario)
+    _, rows, found = shipped.check(scenario)
     assert rows
     assert found == []

@@ -1,12 +1,11 @@
-#!/usr/bin/env python3
 """Per-flow, per-second truth of a lab capture, worked out without any code of the product.
 
 Every content class of the lab has a server address of its own, so the label of a flow follows from the
 address of its server; this tool reads the capture with a small reader of its own, counts packets and IP bytes
 of each flow and second, and writes one CSV row for each flow and second that has packets.
 
-    lab/truth.py tests/captures/reels-h3.pcap                   # labels from reels-h3.scenario.json beside it
-    lab/truth.py trace.pcap.zst --video 10.77.0.10 --out t.csv  # no scenario: say who serves video
+    python -m reelsense_lab.truth tests/captures/reels-h3.pcap       # labels from reels-h3.scenario.json beside it
+    python -m reelsense_lab.truth trace.pcap.zst --video 10.77.0.10 --out t.csv  # no scenario: say who serves video
 
 Only what the lab records is read: Ethernet, unfragmented IPv4, IPv6 without extension headers, TCP and UDP.
 """
@@ -45,6 +44,12 @@ PROTOCOL_NAMES = {6: "tcp", 17: "udp"}
 LINKTYPE_ETHERNET = 1
 MAX_RECORD_BYTES = 262_144
 SYN, ACK = 0x02, 0x10
+PRIVATE = tuple(
+    ipaddress.ip_network(text)
+    for text in (
+        "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 127.0.0.0/8 fc00::/7 fe80::/10 ::1/128"
+    ).split()
+)
 
 
 class CaptureError(Exception):
@@ -169,11 +174,18 @@ def read_packets(path: Path, skipped: Counter[str] | None = None) -> Iterator[Pa
             skipped["not TCP or UDP over IP"] += 1
 
 
+def is_private(ip: str) -> bool:
+    return any(ipaddress.ip_address(ip) in network for network in PRIVATE if network.version == (6 if ":" in ip else 4))
+
+
 def client_of(first: Packet) -> Endpoint:
-    """Who opened it: the sender of the SYN, else (UDP, or seen mid-way) the side with the higher port."""
-    if first.opens or first.source.port >= first.destination.port:
+    """Who opened it: the sender of the SYN, else the private side, else (both private, or none) the higher port."""
+    if first.opens:
         return first.source
-    return first.destination
+    private = is_private(first.source.ip)
+    if private != is_private(first.destination.ip):
+        return first.source if private else first.destination
+    return first.source if first.source.port >= first.destination.port else first.destination
 
 
 def truth_rows(packets: Iterable[Packet], video_addresses: frozenset[str]) -> list[Row]:
@@ -210,19 +222,13 @@ def write_csv(rows: Iterable[Row], out: TextIO) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow(
-            [
-                row.time,
-                *row.client,
-                *row.server,
-                row.protocol,
-                row.label,
-                row.packets_up,
-                row.packets_down,
-                row.bytes_up,
-                row.bytes_down,
-            ]
-        )
+        writer.writerow(fields(row))
+
+
+def fields(row: Row) -> list[object]:
+    """A row in the order of COLUMNS."""
+    counts = row.packets_up, row.packets_down, row.bytes_up, row.bytes_down
+    return [row.time, *row.client, *row.server, row.protocol, row.label, *counts]
 
 
 def video_addresses_of(scenario: Path) -> frozenset[str]:
