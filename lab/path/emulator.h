@@ -1,5 +1,8 @@
 // Emulator: two devices, a shaper in each direction, one thread that waits in ppoll.
 //
+// A wake-up costs several times what a packet does, so under load there is one a tick at most. The kernel's
+// arrival times keep the shaping exact; a packet leaves up to half a tick early or late.
+//
 // Configuration, inert construction (open), run until SIGTERM or SIGINT. It blocks these two signals for its
 // process. Thread safety: none.
 #pragma once
@@ -26,6 +29,7 @@ struct EmulatorOptions {
   std::string control;  // path of the control socket; empty: none
   std::uint64_t seed = 1;
   std::int64_t offset_ns = 0;  // where in the profile to begin
+  std::int64_t tick_ns = 1'000'000;
 };
 
 class Emulator {
@@ -43,19 +47,22 @@ class Emulator {
     PacketPort* in;
     PacketPort* out;
     std::unique_ptr<Shaper> shaper;
+    std::int64_t seen_ns = 0;  // the shaper's time, which never goes back
   };
 
   Emulator(const EmulatorOptions& options, const Profile& profile, PacketPort client, PacketPort server,
            std::optional<ControlSocket> control, FileDescriptor signals);
 
-  void take_in(Direction& direction);
-  void send_out(Direction& direction, std::int64_t now_ns);
+  // Both say whether there was anything to do.
+  bool take_in(Direction& direction);
+  bool send_out(Direction& direction, std::int64_t now_ns);
   [[nodiscard]] Frame frame_of(const ReceivedFrame& received, Way way);
   [[nodiscard]] std::string answer(const std::string& line);
   void change(const Profile& profile);
 
   std::string profile_name_;
   std::uint64_t seed_;
+  std::int64_t tick_ns_;
   FramePool pool_;
   PacketPort client_;
   PacketPort server_;

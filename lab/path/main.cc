@@ -27,6 +27,7 @@ struct Arguments {
   std::string check;
   std::string describe;
   double start_s = 0;
+  double tick_us = 1000;
   int ready_fd = -1;
 };
 
@@ -79,6 +80,10 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--start", arguments.start_s, "Begin at this second of the profile")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, 1e6));
+  app.add_option("--tick-us", arguments.tick_us, "Wake up once in this time at most when there is traffic")
+      ->type_name("N")
+      ->check(CLI::Range(0.0, 1e5))
+      ->capture_default_str();
   app.add_option("--control", arguments.options.control, "Unix socket for requests, a line of JSON each")
       ->type_name("SOCKET");
   app.add_option("--report", arguments.report, "Write the counters here at the end (JSON)")
@@ -120,6 +125,7 @@ int run(int argc, const char* const* argv) {
     return fail(kUsage, "--client, --server and --profile are needed, or --check, or --describe; see --help");
   }
   arguments.options.offset_ns = std::llround(arguments.start_s * static_cast<double>(kNsPerSecond));
+  arguments.options.tick_ns = std::llround(arguments.tick_us * 1e3);
   return forward(arguments);
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 namespace reelsense::path {
@@ -18,6 +19,21 @@ constexpr int kReceiveBytes = 16 << 20;  // what arrives in a pause of the sched
 template <class T>
 bool set(int socket, int level, int option, const T& value) {
   return ::setsockopt(socket, level, option, &value, sizeof value) == 0;
+}
+
+// Room for the one control message that is asked for, the arrival time.
+struct alignas(cmsghdr) Control {
+  std::array<std::uint8_t, CMSG_SPACE(sizeof(timespec))> bytes;
+};
+
+std::int64_t arrival_ns(msghdr& message) {
+  for (cmsghdr* each = CMSG_FIRSTHDR(&message); each != nullptr; each = CMSG_NXTHDR(&message, each)) {
+    if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_TIMESTAMPNS) continue;
+    timespec time{};
+    std::memcpy(&time, CMSG_DATA(each), sizeof time);
+    return time.tv_sec * 1'000'000'000 + time.tv_nsec;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -34,6 +50,7 @@ Result<PacketPort> PacketPort::open(const std::string& device) {
   if (!socket.open()) return failed("raw socket (needs CAP_NET_RAW)");
   if (!set(socket.get(), SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)) return failed("PACKET_IGNORE_OUTGOING");
   if (!set(socket.get(), SOL_PACKET, PACKET_QDISC_BYPASS, 1)) return failed("PACKET_QDISC_BYPASS");
+  if (!set(socket.get(), SOL_SOCKET, SO_TIMESTAMPNS, 1)) return failed("SO_TIMESTAMPNS");
   // FORCE needs CAP_NET_ADMIN; without it the system's limit holds, and the kernel's drops are counted.
   if (!set(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBytes)) {
     (void)set(socket.get(), SOL_SOCKET, SO_RCVBUF, kReceiveBytes);
@@ -56,6 +73,7 @@ PacketPort::Received PacketPort::receive(FramePool& pool, std::span<ReceivedFram
                                          std::uint64_t& no_memory) {
   std::array<mmsghdr, kBatch> messages{};
   std::array<iovec, kBatch> vectors;
+  std::array<Control, kBatch> controls;
   std::array<std::uint32_t, kBatch> slots;
   std::size_t ready = 0;
   for (; ready < kBatch; ++ready) {
@@ -65,6 +83,8 @@ PacketPort::Received PacketPort::receive(FramePool& pool, std::span<ReceivedFram
     vectors[ready] = {pool.at(*slot), FramePool::kSlotBytes};
     messages[ready].msg_hdr.msg_iov = &vectors[ready];
     messages[ready].msg_hdr.msg_iovlen = 1;
+    messages[ready].msg_hdr.msg_control = controls[ready].bytes.data();
+    messages[ready].msg_hdr.msg_controllen = sizeof controls[ready].bytes;
   }
   Received received;
   if (ready == 0) {
@@ -80,7 +100,7 @@ PacketPort::Received PacketPort::receive(FramePool& pool, std::span<ReceivedFram
   for (std::size_t i = 0; i < got; ++i) {
     const std::uint32_t length = messages[i].msg_len;
     if (length <= FramePool::kSlotBytes && length >= kEthernetHeader) {
-      out[received.frames++] = {slots[i], length};
+      out[received.frames++] = {slots[i], length, arrival_ns(messages[i].msg_hdr)};
     } else {
       ++received.oversize;
       received.oversize_bytes += length;

@@ -23,7 +23,8 @@ inline constexpr std::size_t kEthernetHeader = 14;
 
 struct ReceivedFrame {
   std::uint32_t slot = 0;
-  std::uint32_t length = 0;  // whole frame
+  std::uint32_t length = 0;     // whole frame
+  std::int64_t arrived_ns = 0;  // the kernel's time, CLOCK_REALTIME; 0: unknown. Not used to send
 };
 
 class PacketPort {

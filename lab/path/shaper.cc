@@ -127,9 +127,9 @@ void Shaper::settle(std::int64_t now_ns, Outcome& outcome) {
   }
 }
 
-void Shaper::advance(std::int64_t now_ns, Outcome& outcome) {
+void Shaper::advance(std::int64_t now_ns, std::int64_t early_ns, Outcome& outcome) {
   settle(now_ns, outcome);
-  while (!delayed_.empty() && delayed_.top().frame.release_ns <= now_ns) {
+  while (!delayed_.empty() && delayed_.top().frame.release_ns <= now_ns + early_ns) {
     outcome.released.push_back(delayed_.top().frame);
     delayed_.pop();
   }

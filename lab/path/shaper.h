@@ -46,8 +46,8 @@ class Shaper {
   Shaper& operator=(const Shaper&) = delete;
 
   void arrive(std::int64_t now_ns, Frame frame, Outcome& outcome);
-  // Releases what is due at `now_ns`.
-  void advance(std::int64_t now_ns, Outcome& outcome);
+  // Releases what is due at `now_ns`, and what has left the link and is due within `early_ns` after.
+  void advance(std::int64_t now_ns, std::int64_t early_ns, Outcome& outcome);
   // No later than this must advance() be called; kNever when nothing is under way.
   [[nodiscard]] std::int64_t next_event_ns() const noexcept;
 
