@@ -1,0 +1,9 @@
+// Every page of the lab: https://www.lab.test/DESIGN/WORKLOAD?… runs that workload the way that design does it.
+
+import { report } from '/shared/lab.js';
+
+const [, design, workload] = location.pathname.split('/');
+document.documentElement.classList.add(design, workload);
+const { default: workloads } = await import(`/designs/${design}.js`);
+await workloads[workload]();
+report('ready', { design, workload });

@@ -1,0 +1,13 @@
+// dune's long-form and live player: dash.js with its own ladder logic.
+
+import '/modules/dashjs/dist/modern/umd/dash.all.min.js';
+import { report } from '/shared/lab.js';
+
+export class DashPlayer {
+  constructor(media, address, settings) {
+    this.player = globalThis.dashjs.MediaPlayer().create();
+    this.player.updateSettings(settings);
+    this.player.on('error', ({ error }) => report('error', { message: String(error?.message ?? error) }));
+    this.player.initialize(media, address, true);
+  }
+}

@@ -1,0 +1,77 @@
+// brisk's player: fMP4 segments through Media Source, one request each, a bounded buffer ahead: the on-off pattern.
+
+import { asset, fetchBytes, index, option, pause } from '/shared/lab.js';
+import { Feeder } from '/shared/feeder.js';
+import { fixedRung, measured, pickRung } from '/shared/throughput.js';
+
+const POLL_MS = 100;
+
+export class SegmentPlayer {
+  /** @param {{ahead: number, first: number, film?: boolean}} habits seconds kept ahead, segments prefetched */
+  constructor(media, clip, round, habits) {
+    Object.assign(this, { media, clip, round, habits, goal: 0, loaded: 0, started: false, closed: false });
+    this.segmentSeconds = habits.film ? index.film_segment_s : index.segment_s;
+    this.rung = habits.film ? fixedRung(clip, option('rung', 480)) : pickRung(clip, option('rung', 540));
+    this.cap = option('rung', habits.film ? 480 : 540);
+    this.#run().catch((error) => { if (!this.closed) throw error; });
+  }
+
+  get ready() {
+    return this.loaded >= this.#wanted();
+  }
+
+  prefetch() {
+    this.goal = Math.max(this.goal, this.habits.first);
+  }
+
+  start() {
+    this.started = true;
+  }
+
+  seek(seconds) {
+    this.loaded = Math.floor(seconds / this.segmentSeconds);
+    this.media.currentTime = seconds;
+  }
+
+  close() {
+    this.closed = true;
+    this.abort?.abort();
+    this.media.removeAttribute('src');
+    this.media.load();
+  }
+
+  #wanted() {
+    const { segments } = this.rung;
+    if (!this.started) return Math.min(segments, this.goal);
+    return Math.min(segments, Math.ceil((this.media.currentTime + this.habits.ahead) / this.segmentSeconds));
+  }
+
+  async #run() {
+    this.feeder = await Feeder.open(this.media, `video/mp4; codecs="${index.codecs[this.clip.codec]}"`);
+    while (!this.closed && this.goal === 0 && !this.started) await pause(POLL_MS);
+    let header = 0;
+    while (!this.closed && this.loaded < this.rung.segments) {
+      if (this.ready) {
+        await pause(POLL_MS);
+        continue;
+      }
+      if (this.habits.film) this.rung = pickRung(this.clip, this.cap, 0.8);
+      if (header !== this.rung.rung) await this.#append('init.mp4');
+      header = this.rung.rung;
+      const number = this.loaded;
+      await this.#append(`${String(number).padStart(3, '0')}.m4s`);
+      if (this.loaded === number) this.loaded += 1; // else someone has sought
+    }
+    if (!this.closed) await this.feeder.end();
+  }
+
+  async #append(name) {
+    if (this.closed) return;
+    this.abort = new AbortController();
+    const start = performance.now();
+    const address = asset('video', `${this.clip.name}/${this.rung.rung}-seg/${name}`, this.round);
+    const bytes = await fetchBytes(address, { signal: this.abort.signal });
+    measured(bytes.byteLength, performance.now() - start);
+    if (!this.closed) await this.feeder.append(bytes);
+  }
+}
