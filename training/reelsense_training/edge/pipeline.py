@@ -1,0 +1,158 @@
+"""The edge model's steps, each from files to files: train, evaluate, export, parity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from reelsense_training.data.dataset import VARIANTS
+from reelsense_training.data.extractor import Extractor, FeatureSchema
+from reelsense_training.data.series import SOURCES, data_digest
+from reelsense_training.edge.contract import EdgeContract
+from reelsense_training.edge.evaluate import EdgeBench, as_windows, nested_held_out
+from reelsense_training.edge.export import EdgeRelease, write_bundle
+from reelsense_training.edge.network import Network
+from reelsense_training.edge.parity import largest_differences
+from reelsense_training.edge.predict import probabilities
+from reelsense_training.edge.sequences import Sequences, join, load_public
+from reelsense_training.edge.train import EdgeModel, Settings
+from reelsense_training.fit.evaluate import decide
+from reelsense_training.release.histograms import reference_histograms
+from reelsense_training.release.report import held_out_json, rounded
+
+NAME, VERSION = "reelsense-edge", "1.0.0"
+DESCRIPTION = "Video or not, per flow and second, on the edge or in the cloud: CNN over 50 ms bins, GRU over seconds."
+METHOD = (
+    "Sequences of a flow's windows as recorded and as other links and collectors would show them, features and bins "
+    "by the C++ extractor. Sources and classes weigh alike. Inputs are disturbed: noise, one shift a sequence, "
+    "features dropped. The probability is the mean logit of the members through Platt's map."
+)
+SEEDS = (1, 2, 3)
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Where things are; ``work`` may be deleted."""
+
+    repository: Path
+    data: Path
+    program: Path
+    work: Path
+    models: Path
+
+    @property
+    def folder(self) -> Path:
+        path = self.work / NAME
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def default_settings(schema: FeatureSchema) -> Settings:
+    return Settings(features=tuple(i for i, robust in enumerate(schema.robust) if robust))
+
+
+class EdgePipeline:
+    """The steps over one workspace. ``lab`` sequences, if given, train beside the public ones."""
+
+    def __init__(self, space: Space, progress: Progress, lab: Sequences | None = None, lab_digest: str = "") -> None:
+        self.space, self.progress, self.lab, self.lab_digest = space, progress, lab, lab_digest
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        return Extractor(self.space.program)
+
+    @cached_property
+    def public(self) -> Sequences:
+        cache = self.space.work / "cache"
+        return load_public(self.space.data, self.extractor, cache, progress=self.progress)[0]
+
+    def bench(self, seed: int) -> EdgeBench:
+        sequences = self.public if self.lab is None else join([self.public, self.lab])
+        return EdgeBench(sequences, default_settings(self.extractor.schema), seed, self.progress)
+
+    def train(self) -> list[Path]:
+        """Fits on everything, calibrates on out-of-source predictions."""
+        bench = self.bench(SEEDS[0])
+        decision = decide(bench.out_of_source())
+        model = bench.model(frozenset())
+        slope, offset = (float(f"{v:.6g}") for v in (decision.platt.slope, decision.platt.offset))
+        model.calibrate(slope, offset)
+        weights, state = self.space.folder / "network.pt", self.space.folder / "trained.json"
+        torch.save(model.network.state_dict(), weights)
+        found = {
+            "slope": slope, "offset": offset, "threshold": decision.threshold, "uncertain": decision.uncertain,
+            "lab_digest": self.lab_digest,
+        }  # fmt: skip
+        state.write_text(json.dumps(found, indent=1) + "\n")
+        return [weights, state]
+
+    def trained(self) -> tuple[EdgeModel, dict]:
+        settings = default_settings(self.extractor.schema)
+        network = Network(settings.shape())
+        network.load_state_dict(torch.load(self.space.folder / "network.pt"))
+        return EdgeModel(network.eval(), settings), json.loads((self.space.folder / "trained.json").read_text())
+
+    def evaluate(self, seeds: tuple[int, ...] = SEEDS) -> list[Path]:
+        """The nested figures on public sources; histograms of what the released model says there."""
+        runs = [nested_held_out(self.bench(seed)) for seed in seeds]
+        model, _ = self.trained()
+        recorded = self.public.select(self.public.first("recorded"))
+        windows, probability = as_windows(recorded), probabilities(model, recorded)
+        windows, probability = windows.take(recorded.active), probability[recorded.active]
+        names = self.extractor.schema.names
+        found = {
+            "metrics": {
+                "definition": "mean of requet balanced accuracy, ucdavis balanced accuracy, (uu recall + dpi_tests "
+                "specificity) / 2; recorded active windows (>= 10 packets and >= 20 kB down)",
+                "held_out": held_out_json(runs),
+                "training_windows": len(self.public) + (0 if self.lab is None else len(self.lab)),
+            },
+            "histograms": reference_histograms(windows, windows.rows, names, probability),
+        }
+        path = self.space.folder / "evaluation.json"
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        self.progress(f"{NAME}: held-out headline {rounded(float(np.mean([run.headline() for run in runs])))}")
+        return [path]
+
+    def export(self) -> list[Path]:
+        model, state = self.trained()
+        found = json.loads((self.space.folder / "evaluation.json").read_text())
+        schema = self.extractor.schema
+        contract = EdgeContract(
+            NAME, VERSION, schema.view, schema.schema_hash, schema.names, state["threshold"],
+            tuple(state["uncertain"]), model.network.state_width,
+        )  # fmt: skip
+        settings = asdict(model.settings)
+        settings["features"] = [schema.names[i] for i in model.settings.features]
+        training_data = {
+            "digest": data_digest(self.space.data),
+            "digest_of": "SHA-256 over '<file> <SHA-256>' lines of the source files",
+            "lab_digest": state["lab_digest"],
+            "sources": {s.name: s.note for s in SOURCES}
+            | ({"lab": "this product's traffic lab"} if state["lab_digest"] else {}),
+            "variants": [asdict(variant) for variant in VARIANTS],
+            "method": METHOD, "parameters": settings, "seed": SEEDS[0],
+        }  # fmt: skip
+        calibration = {
+            "method": "Platt's map, fitted on out-of-source predictions, part of the network: its output is the "
+            "calibrated probability.",
+            "slope": state["slope"],
+            "offset": state["offset"],
+        }
+        release = EdgeRelease(
+            contract, model, DESCRIPTION, calibration, found["metrics"], training_data, found["histograms"]
+        )
+        return [write_bundle(release, self.space.models, self.space.repository)]
+
+    def parity(self) -> dict[str, float]:
+        """Largest differences between the engines that run the released bundle, on real sequences."""
+        folder = self.space.models / NAME / VERSION
+        recorded = self.public.select(self.public.first("recorded"))
+        return largest_differences(folder, recorded, self.trained()[0].network.state_width)
