@@ -18,14 +18,21 @@ pytest.importorskip("openvino", reason="SKIPPED: no OpenVINO in this environment
 from reelsense_training.data.extractor import Extractor  # noqa: E402
 from reelsense_training.edge.contract import EdgeContract  # noqa: E402
 from reelsense_training.edge.export import run_steps, to_onnx, to_torchscript  # noqa: E402
+from reelsense_training.edge.forest import Trees, fit_forest  # noqa: E402
 from reelsense_training.edge.layout import width  # noqa: E402
+from reelsense_training.edge.model import EdgeModel  # noqa: E402
 from reelsense_training.edge.parity import PLAN, onnx_step, openvino_step, run, torch_step  # noqa: E402
 from reelsense_training.edge.predict import logits, probabilities  # noqa: E402
 from reelsense_training.edge.sequences import Sequences, extract, join, sequences_from_rows  # noqa: E402
-from reelsense_training.edge.train import EdgeModel, Settings, fit  # noqa: E402
+from reelsense_training.edge.settings import Settings  # noqa: E402
+from reelsense_training.edge.train import fit  # noqa: E402
+from reelsense_training.fit.estimators import TreeParams  # noqa: E402
 
 FEATURES = 48
-SETTINGS = Settings(features=tuple(range(4, 40)), members=2, steps=3, batch=8, seconds=6)
+COLUMNS = tuple(range(4, 40))
+NAMES = tuple(f"f{i}" for i in COLUMNS)
+TREES = TreeParams(committee=2, rounds=5, min_leaf=20)
+SETTINGS = Settings(COLUMNS, NAMES, members=2, steps=3, batch=8, seconds=6, trees=TREES)
 
 
 def made(flows: int, seed: int, source: int = 0) -> Sequences:
@@ -80,7 +87,7 @@ def test_state_of_another_flow_changes_the_answer(model: EdgeModel) -> None:
     assert abs(float(leaked) - float(fresh[0, 0])) > 1e-4
 
 
-def test_engines_on_batches_agree_with_py_torch(model: EdgeModel, contract: EdgeContract, tmp_path: Path) -> None:
+def test_engines_on_batches_agree_with_pytorch(model: EdgeModel, contract: EdgeContract, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(to_onnx(model, contract))
     reference = torch_step(to_torchscript(model, contract))
     others = [onnx_step((tmp_path / "model.onnx").read_bytes()), openvino_step(tmp_path / "model.onnx")]
@@ -117,10 +124,20 @@ def test_fit_with_the_same_seed_gives_the_same_model() -> None:
 
 
 def test_fit_on_separable_flows_learns_them() -> None:
-    settings = Settings(features=(4,), members=1, steps=60, batch=32, seconds=10)
+    settings = Settings((4,), ("f4",), members=1, steps=60, batch=32, seconds=10, trees=None)
     model = fit(join([made(80, 1), made(80, 2, 1)]), settings, seed=1)
     unseen = made(60, 9)
     assert np.mean((logits(model, unseen) > 0) == unseen.video) > 0.9
+
+
+def test_trees_in_the_network_are_lightgbms() -> None:
+    sequences = join([made(60, 1), made(60, 2, 1)])
+    booster = fit_forest(sequences, COLUMNS, NAMES, TREES, seed=3)
+    trees = Trees(TREES.committee * TREES.rounds, TREES.leaves - 1, TREES.leaves)
+    trees.set(booster, np.array(COLUMNS))
+    rows = made(20, 7).rows
+    expected = booster.predict(rows[:, list(COLUMNS)], raw_score=True)
+    assert np.abs(trees(torch.from_numpy(rows))[:, 0].numpy() - expected).max() <= 1e-5
 
 
 def test_rows_in_any_order_become_sequences_in_time() -> None:

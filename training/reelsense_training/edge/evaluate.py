@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from reelsense_training.data.dataset import Dataset
 from reelsense_training.data.series import SOURCES
 from reelsense_training.edge.layout import BIN_VALUES
+from reelsense_training.edge.model import EdgeModel
 from reelsense_training.edge.predict import logits
 from reelsense_training.edge.sequences import Sequences
-from reelsense_training.edge.train import EdgeModel, Settings, fit
+from reelsense_training.edge.settings import Settings
+from reelsense_training.edge.train import fit
 from reelsense_training.fit.evaluate import Decision, HeldOut, Predictions, decide, join
 
 F64 = NDArray[np.float64]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reelsense_training.edge.card import write_card
 from reelsense_training.edge.contract import TIER, EdgeContract
 from reelsense_training.edge.layout import BIN_VALUES
-from reelsense_training.edge.train import EdgeModel
+from reelsense_training.edge.model import EdgeModel
 from reelsense_training.model.metadata import LABELS
 from reelsense_training.release.bundle import CARD, MANIFEST_FORMAT, golden_rows
 from reelsense_training.release.provenance import source_commit

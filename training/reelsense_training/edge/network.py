@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from reelsense_training.edge.forest import Trees
 from reelsense_training.edge.layout import BINS
 
 CHANNELS = 6
@@ -22,7 +23,7 @@ LOG_SPAN = 10.0  # octaves under the peak that a bin is told apart from an empty
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes of one member; a network averages the logits of ``members`` of them."""
+    """Sizes of one member; a network averages the logits of ``members`` of them and adds those of trees, if any."""
 
     features: tuple[int, ...]  # columns of the window that are read, beside the bins
     members: int
@@ -30,6 +31,8 @@ class Shape:
     dense: int
     convolution: tuple[int, int]
     hidden: int
+    trees: int  # 0: none
+    tree_leaves: int
 
 
 class Scale(nn.Module):
@@ -109,7 +112,7 @@ class Member(nn.Module):
 
 
 class Network(nn.Module):
-    """Members behind one scaling, their logits averaged, Platt's map on top."""
+    """Members behind one scaling, their logits averaged, the trees' beside them, Platt's map on top."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -117,6 +120,8 @@ class Network(nn.Module):
         self.count = shape.members
         self.scale = Scale(shape.features)
         self.members = nn.ModuleList([Member(shape) for _ in range(shape.members)])
+        self.forest = Trees(max(shape.trees, 1), shape.tree_leaves - 1, shape.tree_leaves)
+        self.register_buffer("forest_voice", torch.zeros(()))
         self.register_buffer("slope", torch.ones(()))
         self.register_buffer("offset", torch.zeros(()))
 
@@ -138,7 +143,8 @@ class Network(nn.Module):
             logit = logit + member.logit(encoded, hidden)
             states.append(hidden)
         states.append(peak)
-        logit = self.slope * (logit / float(self.count)) + self.offset
+        logit = logit / float(self.count) + self.forest_voice * self.forest(window)
+        logit = self.slope * logit + self.offset
         return torch.sigmoid(logit), torch.cat(states, 1)
 
     @torch.jit.unused

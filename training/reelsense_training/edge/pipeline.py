@@ -17,11 +17,12 @@ from reelsense_training.data.series import SOURCES, data_digest
 from reelsense_training.edge.contract import EdgeContract
 from reelsense_training.edge.evaluate import EdgeBench, as_windows, nested_held_out
 from reelsense_training.edge.export import EdgeRelease, write_bundle
+from reelsense_training.edge.model import EdgeModel
 from reelsense_training.edge.network import Network
 from reelsense_training.edge.parity import largest_differences
 from reelsense_training.edge.predict import probabilities
 from reelsense_training.edge.sequences import Sequences, join, load_public
-from reelsense_training.edge.train import EdgeModel, Settings
+from reelsense_training.edge.settings import Settings
 from reelsense_training.fit.evaluate import decide
 from reelsense_training.release.histograms import reference_histograms
 from reelsense_training.release.report import held_out_json, rounded
@@ -55,7 +56,8 @@ class Space:
 
 
 def default_settings(schema: FeatureSchema) -> Settings:
-    return Settings(features=tuple(i for i, robust in enumerate(schema.robust) if robust))
+    robust = tuple(i for i, is_robust in enumerate(schema.robust) if is_robust)
+    return Settings(features=robust, names=tuple(schema.names[i] for i in robust))
 
 
 class EdgePipeline:
@@ -129,8 +131,7 @@ class EdgePipeline:
             NAME, VERSION, schema.view, schema.schema_hash, schema.names, state["threshold"],
             tuple(state["uncertain"]), model.network.state_width,
         )  # fmt: skip
-        settings = asdict(model.settings)
-        settings["features"] = [schema.names[i] for i in model.settings.features]
+        settings = {key: value for key, value in asdict(model.settings).items() if key != "features"}
         training_data = {
             "digest": data_digest(self.space.data),
             "digest_of": "SHA-256 over '<file> <SHA-256>' lines of the source files",

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from reelsense_training.edge.model import EdgeModel
 from reelsense_training.edge.sequences import Sequences
-from reelsense_training.edge.train import EdgeModel
 
 BATCH_WINDOWS = 20_000  # padding included
+FOREST_WINDOWS = 5_000
 
 
 def _batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -35,6 +36,11 @@ def logits(model: EdgeModel, sequences: Sequences) -> NDArray[np.float64]:
             rows = torch.from_numpy(sequences.rows[index])
             found = model.network.sequence_logits(rows).mean(0).numpy()
             out[index[inside]] = found[inside]
+        voice = model.network.forest_voice
+        if float(voice) > 0:
+            for begin in range(0, len(sequences), FOREST_WINDOWS):
+                part = torch.from_numpy(sequences.rows[begin : begin + FOREST_WINDOWS])
+                out[begin : begin + FOREST_WINDOWS] += (voice * model.network.forest(part))[:, 0].numpy()
     return out
 
 

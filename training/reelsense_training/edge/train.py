@@ -3,54 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from reelsense_training.edge.network import Disturbance, Network, Shape
+from reelsense_training.edge import predict
+from reelsense_training.edge.forest import fit_forest
+from reelsense_training.edge.model import EdgeModel
+from reelsense_training.edge.network import Network
 from reelsense_training.edge.sequences import Sequences
+from reelsense_training.edge.settings import Settings
 from reelsense_training.fit.splits import cell_weights
 
 LIGHT_WEIGHT = 0.1
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a network is trained."""
-
-    features: tuple[int, ...]
-    members: int = 4
-    bins: bool = True
-    dense: int = 16
-    convolution: tuple[int, int] = (16, 32)
-    hidden: int = 16
-    disturbance: Disturbance = field(default_factory=Disturbance)
-    steps: int = 60
-    batch: int = 64  # sequences a step
-    seconds: int = 20  # windows of a sequence that are read at once
-    from_start: float = 0.7  # of the crops; the others begin anywhere, as flows do that are met half-way
-    rate: float = 4e-3
-    decay: float = 0.02
-    early_seconds: int = 3
-    early_weight: float = 1.5
-    per_sequence: float = 8.0  # windows from which on a longer crop has no more say
-    smoothing: float = 0.02
-
-    def shape(self) -> Shape:
-        return Shape(self.features, self.members, self.bins, self.dense, self.convolution, self.hidden)
-
-
-@dataclass
-class EdgeModel:
-    """A trained network; ``network.slope`` and ``.offset`` hold the calibration once it is set."""
-
-    network: Network
-    settings: Settings
-
-    def calibrate(self, slope: float, offset: float) -> None:
-        self.network.slope.fill_(slope)
-        self.network.offset.fill_(offset)
+SCALE_SEQUENCES = 2_000  # enough to measure a spread
 
 
 class Sampler:
@@ -108,6 +74,21 @@ def _set_scale(network: Network, sequences: Sequences) -> None:
     network.scale.scale.copy_(torch.from_numpy((1.0 / np.maximum(deviation, 1e-3)).astype(np.float32)))
 
 
+def _add_trees(model: EdgeModel, sequences: Sequences, seed: int) -> None:
+    """Trees of the same windows, their voice such that they spread as far as the members do over active ones."""
+    network, settings = model.network, model.settings
+    if settings.trees is None:
+        return
+    booster = fit_forest(sequences, settings.features, settings.names, settings.trees, seed)
+    network.forest.set(booster, np.array(settings.features, np.int64))
+    rng = np.random.default_rng(seed)
+    some = sequences.select(rng.permutation(sequences.count)[:SCALE_SEQUENCES])
+    of_members = predict.logits(model, some)[some.active]
+    columns = list(settings.features)
+    of_trees = np.asarray(booster.predict(some.rows[some.active][:, columns], raw_score=True))
+    network.forest_voice.fill_(float(settings.tree_share * of_members.std() / max(of_trees.std(), 1e-6)))
+
+
 def fit(
     sequences: Sequences, settings: Settings, seed: int, progress: Callable[[str], None] = lambda _: None
 ) -> EdgeModel:
@@ -134,6 +115,7 @@ def fit(
         schedule.step()
         if step % 100 == 99:
             progress(f"step {step + 1}: loss {float(mean.detach()):.3f}")
-    network.eval()
-    return EdgeModel(network, settings)
+    model = EdgeModel(network.eval(), settings)
+    _add_trees(model, sequences, seed)
+    return model
 
