@@ -15,7 +15,9 @@ WORKLOADS = {"video": "reels", "20": "feed", "30": "download", "40": "audio"}
 
 
 def _workload(row: dict[str, str]) -> str:
-    return WORKLOADS["video"] if row["label"] == "video" else WORKLOADS[row["server_ip"].replace(":", ".").split(".")[-1]]
+    return (
+        WORKLOADS["video"] if row["label"] == "video" else WORKLOADS[row["server_ip"].replace(":", ".").split(".")[-1]]
+    )
 
 
 def make_lab(folder: Path) -> Path:

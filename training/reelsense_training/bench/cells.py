@@ -155,7 +155,9 @@ def grid(
                      recall, specificity, float(balanced_f1(recall, 1.0 - specificity)), low, high)
             )  # fmt: skip
     hard = [d for d, c in zip(draws, cells, strict=True) if c.hard]
-    return Grid(tuple(cells), tuple(left_out), _interval(_reduce(hard, np.nanmin)), _interval(_reduce(draws, np.nanmean)))
+    return Grid(
+        tuple(cells), tuple(left_out), _interval(_reduce(hard, np.nanmin)), _interval(_reduce(draws, np.nanmean))
+    )
 
 
 def _reduce(draws: list[NDArray[np.float64]], how: Callable[..., NDArray]) -> NDArray[np.float64]:

@@ -160,9 +160,7 @@ def _controls(lab: Lab, split: list[Fold], trainer: Trainer, rules: Rules, progr
     }
 
 
-def _public(
-    args: argparse.Namespace, lab: Lab, extractor: Extractor, trainer: Trainer, progress: Progress
-) -> Json:
+def _public(args: argparse.Namespace, lab: Lab, extractor: Extractor, trainer: Trainer, progress: Progress) -> Json:
     if not args.public:
         return {}
     return public_json(lab, load_public(args.public, extractor, args.cache, progress), trainer, 1, progress)

@@ -74,16 +74,20 @@ def shuffled_sessions(lab: Lab, seed: int) -> NDArray[np.bool_]:
 def shuffled_labels(
     lab: Lab, folds: list[Fold], trainer: Trainer, seed: int, repeats: int, progress: Progress
 ) -> dict[str, object]:
-    """Balanced accuracy on held-out sessions of the trainer that learned exchanged labels, against those: 0.5 is chance."""
+    """Balanced accuracy, on held-out sessions, of the trainer that learned exchanged labels: 0.5 is chance."""
     found = []
     for repeat in range(repeats):
         progress(f"shuffled labels: {repeat + 1} of {repeats}")
         video = shuffled_sessions(lab, seed + repeat)
         shuffled = replace(lab, windows=replace(lab.windows, video=video))
-        result = run_folds(shuffled, folds, trainer, seed)
+        # A deal may leave a fold's training sessions one label only: nothing can be learned there.
+        both = [f for f in folds if len(np.unique(video[lab.of_sessions(np.array(f.train))])) == 2]
+        result = run_folds(shuffled, both, trainer, seed)
         use = lab.windows.counted & ~np.isnan(result.answers.probability)
         found.append(f1_of(result.right[use], video[use])["balanced_accuracy"])
-    return {"balanced_accuracy": float(np.mean(found)), "by_repeat": found, "chance": 0.5}
+    known = [value for value in found if not np.isnan(value)]
+    mean = float(np.mean(known)) if known else float("nan")
+    return {"balanced_accuracy": mean, "by_repeat": found, "chance": 0.5}
 
 
 @dataclass(frozen=True)
@@ -111,16 +115,14 @@ def source_identification(lab: Lab, seed: int, folds: int = 3) -> dict[str, dict
         said = _identify(lab.windows.rows[use], target, fold, len(names), seed)
         known = said >= 0
         recalls = [np.mean(said[known & (target == c)] == c) for c in np.unique(target[known])]
-        if recalls:
+        if len(recalls) > 1:
             result[key] = {
                 "balanced_accuracy": float(np.mean(recalls)), "chance": 1 / len(recalls), "values": len(names)
             }  # fmt: skip
     return result
 
 
-def _identify(
-    rows: NDArray[np.float32], target: NDArray, fold: NDArray, classes: int, seed: int
-) -> NDArray[np.int64]:
+def _identify(rows: NDArray[np.float32], target: NDArray, fold: NDArray, classes: int, seed: int) -> NDArray[np.int64]:
     said = np.full(len(target), -1, np.int64)
     settings = {
         "objective": "multiclass", "num_class": classes, "verbosity": -1, "num_threads": 1, "seed": seed,

@@ -12,9 +12,7 @@ from reelsense_training.bench.predictors import Answers
 MAX_SHARE = 0.15
 
 
-def escalated(
-    ue: Answers, edge: Answers, counted: NDArray[np.bool_], limit: float = MAX_SHARE
-) -> NDArray[np.bool_]:
+def escalated(ue: Answers, edge: Answers, counted: NDArray[np.bool_], limit: float = MAX_SHARE) -> NDArray[np.bool_]:
     """Windows [W] that the UE hands over: uncertain ones, the least certain first, at most ``limit`` of the counted.
 
     The cut looks at how sure the UE is, never at the truth.

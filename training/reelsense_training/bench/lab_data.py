@@ -103,10 +103,7 @@ def read_index(folder: Path, progress: Progress = lambda _: None) -> list[Sessio
 
 def _read_truth(path: Path) -> dict[tuple[str, ...], tuple[bool, str]]:
     with path.open(newline="") as file:
-        return {
-            tuple(row[c] for c in KEY): (row["label"] == "video", row["workload"])
-            for row in csv.DictReader(file)
-        }
+        return {tuple(row[c] for c in KEY): (row["label"] == "video", row["workload"]) for row in csv.DictReader(file)}
 
 
 def _extract(extractor: Extractor, session: Session) -> _Raw:
@@ -173,9 +170,7 @@ def load_lab(
     sessions = read_index(folder, progress)
     count = len(sessions)
     with ProcessPoolExecutor(workers) as pool:
-        loaded = list(
-            pool.map(_load_session, [extractor.program] * count, sessions, [cache] * count, chunksize=4)
-        )
+        loaded = list(pool.map(_load_session, [extractor.program] * count, sessions, [cache] * count, chunksize=4))
     usable = [(s, raw, digest) for s, (raw, digest) in zip(sessions, loaded, strict=True) if len(raw.video)]
     for session, (raw, _) in zip(sessions, loaded, strict=True):
         if not len(raw.video):

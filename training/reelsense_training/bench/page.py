@@ -38,7 +38,9 @@ def _warnings(report: Report) -> str:
         notes.append(f"Not a held-out figure: {subject['note']}. Quote figures of <code>reelbench run</code>.")
     if head["missing_hard"]:
         missing = ", ".join(head["missing_hard"])
-        notes.append(f"No cell of these look-alikes had enough windows: {escape(missing)}. The headline does not cover them.")
+        notes.append(
+            f"No cell of these look-alikes had enough windows: {escape(missing)}. The headline does not cover them."
+        )
     return "".join(f'<p class="warning">{note}</p>' for note in notes)
 
 

@@ -15,7 +15,16 @@ from reelsense_training.bench.figures import f1_of
 from reelsense_training.bench.folds import Fold
 from reelsense_training.bench.protocol import Result, run_folds
 from reelsense_training.bench.trainers import Trainer
-from reelsense_training.bench.windows import BINS, Lab, Session, SessionTruth, WindowKeys, Windows, concatenate, is_active
+from reelsense_training.bench.windows import (
+    BINS,
+    Lab,
+    Session,
+    SessionTruth,
+    WindowKeys,
+    Windows,
+    concatenate,
+    is_active,
+)
 from reelsense_training.data.extractor import Extractor
 from reelsense_training.data.series import SOURCES, Source, file_sha256, load_packets, load_truth, require_data
 from reelsense_training.fit.metrics import headline, rates

@@ -26,7 +26,7 @@ from reelsense_training.bench.timing import timing
 from reelsense_training.bench.windows import Lab, Windows
 
 FORMAT = 1
-FACETS = ("protocol", "cdn", "design", "congestion", "policed", "outage")
+FACETS = ("family", "protocol", "cdn", "design", "congestion", "policed", "outage")
 Json = dict[str, object]
 
 
@@ -41,7 +41,7 @@ class Emulated:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is evaluated. ``held_out`` says that the answers are of models that never saw the session's design or path."""
+    """What is evaluated. ``held_out``: the answers are of models that never saw the session's design or path."""
 
     name: str
     tier: str  # "ue", "edge" or "other"
@@ -81,6 +81,18 @@ def headline(made: Grid) -> Json:
         "cells": len(made.cells),
         "hard_cells": sum(c.hard for c in made.cells),
         "missing_hard": sorted(set(HARD) - {c.opponent for c in made.cells}),
+    }
+
+
+def _hard_paths(lab: Lab, right: NDArray[np.bool_], rules: Rules) -> Json:
+    """The recorded cells of paths with loss, a long round trip, little rate or policing."""
+    made = grid(lab, right, rules, only=lab.attribute("hard_path").astype(bool))
+    worst = made.worst(hard_only=False)
+    return {
+        "mean": made.mean,
+        "cells": len(made.cells),
+        "worst": worst.f1 if worst else None,
+        "worst_cell": f"{worst.opponent} on {worst.path}" if worst else None,
     }
 
 
@@ -192,6 +204,7 @@ def build_report(evidence: Evidence) -> Json:
         "pooled": f1_of(right[lab.windows.counted], lab.windows.video[lab.windows.counted]),
         "grid": made.to_json(),
         "facets": {f: grid(lab, right, evidence.rules, by=f, seed=evidence.seed).to_json() for f in FACETS},
+        "hard_paths": _hard_paths(lab, right, evidence.rules),
         "workloads": _by_workload(evidence, right),
         "timing": timing(lab, right),
         "calibration": _calibration(evidence),

@@ -87,8 +87,12 @@ def _heat(grid: dict[str, Any], by: str, worst: str) -> str:
 def heat_map(report: Report) -> str:
     worst = report["headline"]["worst_cell"] or ""
     left_out = report["grid"]["left_out"]
-    listed = "".join(f"<li>{escape(x['opponent'])} on {escape(x['path'])}: {escape(x['reason'])}</li>" for x in left_out)
-    details = f"<details><summary>{len(left_out)} cells left out</summary><ul>{listed}</ul></details>" if left_out else ""
+    listed = "".join(
+        f"<li>{escape(x['opponent'])} on {escape(x['path'])}: {escape(x['reason'])}</li>" for x in left_out
+    )
+    details = (
+        f"<details><summary>{len(left_out)} cells left out</summary><ul>{listed}</ul></details>" if left_out else ""
+    )
     return f"""<h2>Reels against everything else, path by path</h2>
 <p class="note">F1 of video where both sides of a cell weigh the same, on recorded sessions. Small figures: 95 % interval by
 bootstrap over sessions; without one, a side has a single session. The framed cell is the headline.</p>
@@ -156,7 +160,11 @@ def _time_curve(timing: dict[str, Any]) -> str:
         series.append(Line(tuple((a, b) for a, b in timing["slow"]["curve"]), "slow", "b"))
         key += '<i class="b"></i>slow or moving links'
     every, slow = timing["all"], timing["slow"]
-    slow_text = f" On slow or moving links {percent(slow['within']['3'])} of {slow['flows']} within 3 s." if slow["flows"] else ""
+    slow_text = (
+        f" On slow or moving links {percent(slow['within']['3'])} of {slow['flows']} within 3 s."
+        if slow["flows"]
+        else ""
+    )
     return (
         f'<figure><h3>Video flows recognised, by time</h3><p class="key">{key}</p>'
         f"{lines(x, y, series, [(2, '2 s')], 'share of video flows recognised by time')}"

@@ -53,7 +53,9 @@ class Frame:
             x, y = self.at(tick, self.y.low)
             parts.append(f'<text x="{x}" y="{y + 18}" text-anchor="middle">{escape(self.x.label(i))}</text>')
         middle = (LEFT + WIDTH - RIGHT) / 2
-        parts.append(f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(self.x.title)}</text>')
+        parts.append(
+            f'<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">{escape(self.x.title)}</text>'
+        )
         return "".join(parts)
 
 

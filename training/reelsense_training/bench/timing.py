@@ -8,12 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelsense_training.bench.predictors import runs
-from reelsense_training.bench.windows import BINS, Lab
+from reelsense_training.bench.windows import BINS, SLOW_MBIT, Lab
 
 CONTENT_BYTES = 20_000  # a flow that brings less down in a run of seconds has not begun to play
 CURVE_S = tuple(i / 4 for i in range(1, 81))
-SLOW_MBIT = 3.0
-EARLY_S = 3.0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Trainer(Protocol):
 
 
 class TrainerError(Exception):
-    """There is no trainer of that name."""
+    """There is no trainer of that name, or it cannot learn from what it was given."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,8 @@ class RowTrainer:
         return lambda given: np.asarray(booster.predict(given, raw_score=True), np.float64)
 
     def fit(self, train: Lab, seed: int) -> Scored:
+        if len(np.unique(train.windows.video)) < 2:
+            raise TrainerError(f"{self.name}: the training sessions hold one class only")
         columns = _columns(train.schema, self.robust_only)
         names = tuple(train.schema.names[c] for c in columns)
         windows, weight = train.windows, window_weights(train)

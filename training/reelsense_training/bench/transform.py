@@ -8,6 +8,7 @@ flow and carry each packet's truth along.
 from __future__ import annotations
 
 import heapq
+import itertools
 from typing import Protocol
 
 import numpy as np
@@ -116,7 +117,7 @@ def bottleneck(packets: Packets, gate: Gate) -> Packets:
 
 def _in_order(out: NDArray[np.float64], off: NDArray[np.int64]) -> NDArray[np.int64]:
     """Times made non-decreasing within each flow."""
-    for start, end in zip(off[:-1], off[1:], strict=True):
+    for start, end in itertools.pairwise(off):
         out[start:end] = np.maximum.accumulate(out[start:end])
     return np.round(out).astype(np.int64)
 

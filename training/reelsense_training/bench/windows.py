@@ -13,6 +13,9 @@ from reelsense_training.data.extractor import FeatureSchema
 
 BINS = 40  # 50 ms byte bins of a window: 20 down, then 20 up
 UP_HEAVY = ("upload",)  # workloads whose load is in the other direction
+SLOW_MBIT = 3.0  # mean down rate up to which a path is slow
+LOSSY_PCT = 0.5
+LONG_RTT_MS = 150.0
 AXES = ("design", "path", "protocol", "session")
 
 
@@ -36,6 +39,24 @@ class Session:
     ipv6: bool
     seed: int
     folder: Path
+
+    @property
+    def family(self) -> str:
+        """The kind of path, for a grid with fewer and fuller cells; the first that fits."""
+        kinds = (
+            (self.outage, "outages"),
+            (self.policed, "policed"),
+            (self.loss_pct >= LOSSY_PCT, "lossy"),
+            (self.rtt_ms >= LONG_RTT_MS, "long round trip"),
+            (0 < self.rate_mbit <= SLOW_MBIT, "slow"),
+        )
+        return next((name for is_so, name in kinds if is_so), "good")
+
+    @property
+    def hard_path(self) -> bool:
+        """Loss to 30 %, RTT to 500 ms, policing or little rate, but not under 0.5 Mbit/s and without outages."""
+        inside = self.rate_mbit >= 0.5 and self.rtt_ms <= 500 and self.loss_pct <= 30
+        return inside and self.family not in ("good", "outages")
 
     def axis(self, name: str) -> str:
         """The session's value on one of AXES: what a fold holds out."""

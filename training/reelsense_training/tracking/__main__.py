@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--store", type=Path, default=Path("build/tracking"),
-                        help="folder of the SQLite store, artefacts and offline runs (default build/tracking)")  # fmt: skip
+                        help="folder of the store, artefacts and offline runs (default build/tracking)")  # fmt: skip
     parser.add_argument("--uri", help="an MLflow server instead, such as http://127.0.0.1:5000")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     log = commands.add_parser("log", help="log a run and register the bundle as challenger")
