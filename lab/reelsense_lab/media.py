@@ -23,7 +23,7 @@ from typing import Any, Literal
 Subset = Literal["ci", "full"]
 Progress = Callable[[str], None]
 
-RECIPE_VERSION = 6
+RECIPE_VERSION = 7
 SEED = 20_264
 FRAME_RATE = 30
 KEYFRAME_S = 2
@@ -31,6 +31,7 @@ SEGMENT_S = 2  # of the segments that brisk fetches one by one
 ABR_SEGMENT_S = 4  # of the HLS and DASH ladders
 LIVE_CHUNK_S = 0.2
 JOBS = 2
+AVATARS = 24
 SOUND_S = 300
 CODECS = {"h264": "avc1.4d401f, mp4a.40.2", "vp9": "vp09.00.31.08, mp4a.40.2"}
 AUDIO_CODECS = "mp4a.40.2"
@@ -69,7 +70,7 @@ class Amounts:
 
 
 AMOUNTS: dict[str, Amounts] = {
-    "ci": Amounts(4, 0, 0, 3, 5, 1, 1, (40, 48), (6, 16), 12, 8, 60, 16),
+    "ci": Amounts(4, 0, 0, 2, 4, 1, 1, (20, 28), (6, 16), 10, 8, 60, 16),
     "full": Amounts(16, 5, 2, 10, 36, 4, 5, (90, 170), (5, 60), 72, 24, 240, 40),
 }
 
@@ -295,6 +296,11 @@ def make_photo(number: int, folder: Path) -> None:
     ffmpeg("-filter_complex", ";".join(graph), *outputs)
 
 
+def make_avatars(count: int, photos: Path, folder: Path) -> None:
+    every = ["-frames:v", str(count), "-vf", "scale=96:96", "-q:v", "6", "-start_number", "0"]
+    ffmpeg("-i", photos / "thumb-%03d.jpg", *every, folder / "avatar-%03d.jpg")
+
+
 def make_audio(amounts: Amounts, folder: Path) -> None:
     for number, (kbit, segment_s) in enumerate(TRACKS):
         whole = folder / f"track-{number}.mp4"
@@ -384,8 +390,7 @@ def _make(made: Recipe, folder: Path, progress: Progress) -> None:
     progress("making media: audio, text, files")
     make_audio(amounts, folder / "audio")
     make_texts(amounts.texts, folder / "www")
-    for number in range(min(amounts.photos, 24)):
-        (folder / f"www/avatar-{number:03}.jpg").write_bytes((folder / f"image/thumb-{number:03}.jpg").read_bytes())
+    make_avatars(min(amounts.photos, AVATARS), folder / "image", folder / "www")
     for clip, _ in everything:
         (video / clip.name / "poster.jpg").rename(folder / f"www/{clip.name}.jpg")
     make_files(made.subset, folder / "files")

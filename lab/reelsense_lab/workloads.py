@@ -18,6 +18,7 @@ DESIGNS: tuple[str, ...] = ("aria", "brisk", "cove", "dune")
 Action = dict[str, Any]
 Options = dict[str, Any]
 NEVER_SHORTER_S = 0.3  # between two gestures
+SHORTEST_WATCH_S = 1.2  # the animation of a swipe takes most of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def watch_s(rng: random.Random, mood: float) -> float:
     """How long a clip is watched: many leave in the first seconds, some stay to the end and beyond (it loops)."""
     share = rng.random()
     if share < 0.42:
-        return rng.uniform(0.8, 3.0) * mood
+        return max(SHORTEST_WATCH_S, rng.uniform(0.8, 3.0) * mood)
     if share < 0.80:
         return clamp(rng.lognormvariate(1.7, 0.5) * mood, 2.5, 18)
     return rng.uniform(10, 40) * mood

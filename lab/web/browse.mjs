@@ -28,6 +28,7 @@ const requests = {};
 const tabs = new Map();
 const downloads = [];
 let peerPage;
+let closing = false;
 
 const record = (tab, event) => events.push({ time: event.time, tab, event: event.event, ...event });
 const now = () => Number((Date.now() / 1000).toFixed(3));
@@ -110,7 +111,7 @@ const verbs = {
   },
   // Not awaited: an upload or a slow answer must not hold up the timeline.
   async tell(page, action) {
-    tell(page, action.name, ...(action.with ?? [])).catch((error) => fail(action.tab, error));
+    tell(page, action.name, ...(action.with ?? [])).catch((error) => { if (!closing) fail(action.tab, error); });
   },
   // The peer answers from its own address alone, and learns ours from the first packet that reaches it there. So no
   // packet of the call comes from the address of a content class, though the peer's host has all of them.
@@ -193,6 +194,7 @@ try {
   try {
     await play(contexts[0]);
   } finally {
+    closing = true;
     record('browser', { time: now(), event: 'close' });
     await Promise.race([Promise.all(contexts.map((context) => context?.close())), sleep(10_000)]);
   }

@@ -16,6 +16,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,32 +31,43 @@ from reelsense_lab import media, testbed, webserver, workloads
 
 BUILD = Path(__file__).resolve().parents[2] / "build/lab"
 WEB = Path(__file__).resolve().parent
+LEAST_BYTES = 2000
+ON_CDN = ("video", "live", "image", "files", "audio")
 TICKS = os.sysconf("SC_CLK_TCK")
 PACKET = re.compile(r"^(\d+\.\d+) IP (\d+\.\d+\.\d+\.\d+)\.\d+ > (\d+\.\d+\.\d+\.\d+)\.\d+: (?:tcp|UDP, length) (\d+)")
 
 
 @dataclass(slots=True)
 class Seen:
-    down: dict[str, collections.Counter[int]] = field(default_factory=lambda: collections.defaultdict(collections.Counter))
-    up: collections.Counter[str] = field(default_factory=collections.Counter)
+    down: dict[str, collections.Counter[int]] = field(
+        default_factory=lambda: collections.defaultdict(collections.Counter)
+    )
+    up: dict[str, collections.Counter[int]] = field(
+        default_factory=lambda: collections.defaultdict(collections.Counter)
+    )
     cpu_s: float = 0.0
 
 
 @contextlib.contextmanager
-def namespace() -> Iterator[str]:
-    name = f"{testbed.PREFIX}-{os.getpid()}-try"
-    testbed.run("ip", "netns", "add", name)
+def two_namespaces() -> Iterator[testbed.Testbed]:
+    """Client and servers, joined by one veth pair; there is no router between them."""
+    names = [f"{testbed.PREFIX}-{os.getpid()}-try-{role}" for role in ("client", "server")]
+    client, server = names
+    device = testbed.DEVICE
     try:
-        testbed.run("ip", "-n", name, "link", "set", "lo", "up")
-        testbed.run("ip", "-n", name, "link", "add", "lab0", "type", "veth", "peer", "name", "lab1")
-        for device in ("lab0", "lab1"):
-            testbed.run("ip", "-n", name, "link", "set", device, "up")
-        for server in testbed.EVERY_CLASS:
-            testbed.run("ip", "-n", name, "address", "add", f"{server.ipv4}/32", "dev", "lab0")
-        testbed.run("ip", "-n", name, "address", "add", f"{testbed.CLIENT_IPV4}/24", "dev", "lab0")
-        yield name
+        for name in names:
+            testbed.run("ip", "netns", "add", name)
+        testbed.run("ip", "link", "add", device, "netns", client, "type", "veth", "peer", device, "netns", server)
+        addresses = {client: [f"{testbed.CLIENT_IPV4}/24"], server: ["10.77.0.1/24"]}
+        addresses[server] += [f"{each.ipv4}/32" for each in testbed.EVERY_CLASS]
+        for name, own in addresses.items():
+            for address in own:
+                testbed.run("ip", "-n", name, "address", "add", address, "dev", device)
+            for each in ("lo", device):
+                testbed.run("ip", "-n", name, "link", "set", each, "up")
+        yield testbed.Testbed(client, client, server)
     finally:
-        testbed.remove([name])
+        testbed.remove(names)
 
 
 def count_packets(process: subprocess.Popen[str], seen: Seen) -> None:
@@ -70,7 +82,7 @@ def count_packets(process: subprocess.Popen[str], seen: Seen) -> None:
         if source in classes:
             seen.down[classes[source]][int(at - first)] += length
         elif target in classes:
-            seen.up[classes[target]] += length
+            seen.up[classes[target]][int(at - first)] += length
 
 
 def cpu_of(pids: list[int]) -> dict[int, float]:
@@ -105,7 +117,7 @@ def play(bed: testbed.Testbed, plan: dict[str, Any], folder: Path, seen: Seen) -
     result = folder / "result.json"
     tcpdump = bed.start(
         bed.client,
-        ["tcpdump", "-i", "lo", "-n", "-tt", "-q", "-l", "-s", "96", "ip and (tcp or udp)"],
+        ["tcpdump", "-i", testbed.DEVICE, "-n", "-tt", "-q", "-l", "-s", "96", "ip and (tcp or udp)"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
@@ -117,7 +129,8 @@ def play(bed: testbed.Testbed, plan: dict[str, Any], folder: Path, seen: Seen) -
         )
         most: dict[int, float] = {}
         while driver.poll() is None:
-            most |= cpu_of([int(pid) for pid in bed.run_pids()])
+            pids = testbed.run("ip", "netns", "pids", bed.client).split()
+            most |= cpu_of([int(pid) for pid in pids])
             time.sleep(1)
         seen.cpu_s = sum(most.values())
     finally:
@@ -127,68 +140,78 @@ def play(bed: testbed.Testbed, plan: dict[str, Any], folder: Path, seen: Seen) -
     return loaded
 
 
-class OneNamespace(testbed.Testbed):
-    """Client and servers in the same namespace."""
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    design: str
+    workload: str
+    protocol: str
+    media: Path
+    chosen: argparse.Namespace
 
-    def run_pids(self) -> list[str]:
-        return testbed.run("ip", "netns", "pids", self.client).split()
+    def plan(self, bed: testbed.Testbed, folder: Path, spki_sha256: str) -> dict[str, Any]:
+        seconds, rng = self.chosen.seconds, random.Random(self.chosen.seed)
+        peer = {"namespace": bed.server, "profile": str(folder / "peer"), "address": testbed.CALL.ipv4}
+        return {
+            "chromium": "/usr/bin/chromium",
+            "playwright": str(BUILD),
+            "profile": str(folder / "profile"),
+            "arguments": arguments_for(self.protocol, spki_sha256),
+            "seconds": seconds,
+            "netlog": str(folder / "net.json") if self.chosen.netlog else None,
+            "peer": peer if workloads.WORKLOADS[self.workload].needs_peer else None,
+            "actions": workloads.actions(self.design, self.workload, rng, 0.5, seconds, cdn=self.chosen.cdn),
+        }
 
-
-def attempt(
-    design: str, workload: str, protocol: str, seconds: int, cdn: bool, media_folder: Path, seed: int, netlog: bool
-) -> bool:
-    about = workloads.WORKLOADS[workload]
-    seen = Seen()
-    with namespace() as name, tempfile.TemporaryDirectory(prefix="reelsense-try-") as text:
-        folder, bed = Path(text), OneNamespace(name, name, name)
-        certificate = webserver.make_certificate(folder)
-        with webserver.running(bed, certificate, media_folder, folder, False, BUILD / "node_modules"):
-            peer = {"namespace": None, "profile": str(folder / "peer"), "address": testbed.CALL.ipv4}
-            plan = {
-                "chromium": "/usr/bin/chromium",
-                "playwright": str(BUILD),
-                "profile": str(folder / "profile"),
-                "arguments": arguments_for(protocol, certificate.spki_sha256),
-                "seconds": seconds,
-                "netlog": str(folder / "net.json") if netlog else None,
-                "peer": peer if about.needs_peer else None,
-                "actions": workloads.actions(
-                    design, workload, random.Random(seed), 0.5, seconds, cdn=cdn, options={}
-                ),
-            }
-            start = time.monotonic()
-            result = play(bed, plan, folder, seen)
-            took = time.monotonic() - start
-            netlog_bytes = (folder / "net.json").stat().st_size if netlog else 0
+    def run(self) -> bool:
+        seen = Seen()
+        with two_namespaces() as bed, tempfile.TemporaryDirectory(prefix="reelsense-try-") as text:
+            folder = Path(text)
+            certificate = webserver.make_certificate(folder)
+            with webserver.running(bed, certificate, self.media, folder, False, BUILD / "node_modules"):
+                start = time.monotonic()
+                result = play(bed, self.plan(bed, folder, certificate.spki_sha256), folder, seen)
+                took_s = time.monotonic() - start
+            good = self.show(seen, result, took_s)
+            if self.chosen.netlog:
+                net_log = (folder / "net.json").read_bytes()
+                state = "complete" if net_log.rstrip().endswith(b"}") else "cut off"
+                print(f"      net log {len(net_log) / 1e6:.1f} MB, {state}")
             for log in ("servers.log", "caddy.log"):
-                if said := (folder / log).read_text().strip():
-                    print(f"  {log}: {said[-600:]}")
-    return show(design, workload, protocol, cdn, seconds, took, seen, result, netlog_bytes)
+                said = [line for line in (folder / log).read_text().splitlines() if '"level":"info"' not in line]
+                for line in said[-3:]:
+                    print(f"      {log}: {line[:300]}")
+        sys.stdout.flush()
+        return good
 
-
-def show(
-    design: str, workload: str, protocol: str, cdn: bool, seconds: int, took: float, seen: Seen,
-    result: dict[str, Any], netlog_bytes: int,
-) -> bool:
-    kinds = collections.Counter(event["event"] for event in result["events"])
-    errors = [event.get("message") for event in result["events"] if event["event"] == "error"]
-    about = workloads.WORKLOADS[workload]
-    main = "cdn" if cdn and about.classes[0] in ("video", "live", "image", "files", "audio") else about.classes[0]
-    moved = sum(seen.down[main].values()) + seen.up[main]
-    good = moved > 3000 and not errors
-    print(
-        f"{'ok ' if good else 'BAD'} {design:5} {workload:12} {protocol}{' cdn' if cdn else ''}: {main} {moved / 1e3:.0f} kB, "
-        f"{took:.1f} s for {seconds}, {seen.cpu_s / took:.2f} core" + (f", net log {netlog_bytes / 1e6:.1f} MB" if netlog_bytes else "")
-    )
-    print(f"      events {dict(kinds)}")
-    print(f"      requests {result['requests']}")
-    for name, per_second in sorted(seen.down.items()):
-        rows = " ".join(f"{per_second[second] / 1e3:.0f}" for second in range(max(per_second) + 1))
-        print(f"      {name:7} up {seen.up[name] / 1e3:.0f} down kB/s: {rows}")
-    for message in errors[:5]:
-        print(f"      error: {message}")
-    sys.stdout.flush()
-    return good
+    def show(self, seen: Seen, result: dict[str, Any], took_s: float) -> bool:
+        """Prints what was seen; whether bytes of the workload's own class moved and nothing went wrong."""
+        events = result["events"]
+        kinds = collections.Counter(event["event"] for event in events)
+        errors = [event.get("message") for event in events if event["event"] == "error"]
+        classes = workloads.WORKLOADS[self.workload].classes
+        main = "cdn" if self.chosen.cdn and classes[0] in ON_CDN else classes[0]
+        moved = sum(seen.down[main].values()) + sum(seen.up[main].values())
+        good = moved > LEAST_BYTES and not errors
+        print(
+            f"{'ok ' if good else 'BAD'} {self.design:5} {self.workload:12} {self.protocol}"
+            f"{' cdn' if self.chosen.cdn else ''}: {main} {moved / 1e3:.0f} kB, "
+            f"{took_s:.1f} s for {self.chosen.seconds}, {seen.cpu_s / took_s:.2f} core"
+        )
+        print(f"      events {dict(kinds)}")
+        print(f"      requests {result['requests']}")
+        for way, counted in (("down", seen.down), ("up", seen.up)):
+            for name, per_second in sorted(counted.items()):
+                if name in ("cdn", *classes) or sum(per_second.values()) > LEAST_BYTES:
+                    rows = " ".join(
+                        f"{per_second[second] / 1e3:.0f}" for second in range(max(per_second, default=0) + 1)
+                    )
+                    print(f"      {name:7} {way:4} kB/s: {rows}")
+        for event in events if self.chosen.events else []:
+            details = {key: value for key, value in event.items() if key not in ("time", "tab")}
+            print(f"      {event['time'] - events[0]['time']:6.2f} {event['tab']}: {json.dumps(details)[:150]}")
+        for message in errors[:5]:
+            print(f"      error: {message}")
+        return good
 
 
 def main() -> int:
@@ -201,15 +224,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cdn", action="store_true", help="all content from cdn.lab.test")
     parser.add_argument("--netlog", action="store_true", help="write Chromium's network log, to see its size")
+    parser.add_argument("--events", action="store_true", help="print every event")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through the clean-up
     made = media.ensure(BUILD, lambda message: print(message, file=sys.stderr), chosen.subset)
-    bad = []
-    for protocol in chosen.protocol or ["h2"]:
-        for workload in chosen.workload or workloads.WORKLOADS:
-            for design in chosen.design or workloads.DESIGNS:
-                given = (chosen.seconds, chosen.cdn, made, chosen.seed, chosen.netlog)
-                if not attempt(design, workload, protocol, *given):
-                    bad.append(f"{design} {workload} {protocol}")
+    attempts = [
+        Attempt(design, workload, protocol, made, chosen)
+        for protocol in chosen.protocol or ["h2"]
+        for workload in chosen.workload or workloads.WORKLOADS
+        for design in chosen.design or workloads.DESIGNS
+    ]
+    bad = [f"{each.design} {each.workload} {each.protocol}" for each in attempts if not each.run()]
     print(f"not good: {', '.join(bad)}" if bad else "all good")
     return int(bool(bad))
 

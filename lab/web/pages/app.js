@@ -5,5 +5,6 @@ import { report } from '/shared/lab.js';
 const [, design, workload] = location.pathname.split('/');
 document.documentElement.classList.add(design, workload);
 const { default: workloads } = await import(`/designs/${design}.js`);
-await workloads[workload]();
+const working = workloads[workload](); // some never end
 report('ready', { design, workload });
+await working;

@@ -10,6 +10,8 @@ import { readFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { drained } from './drained.mjs';
+
 const SEGMENT_S = 2;
 const WINDOW = 6;
 const EPOCH_S = Math.floor(Date.now() / 1000) - 60;
@@ -94,9 +96,7 @@ export async function liveHandler(folder) {
       const due = offset + fragment.seconds + chunkSeconds; // a chunk is ready when its last picture has been taken
       if (due > clock()) await sleep((due - clock()) * 1000);
       if (response.destroyed) return;
-      if (!response.write(shifted(fragment, offset, number + 1))) {
-        await new Promise((done) => { response.once('drain', done); response.once('close', done); });
-      }
+      if (!response.write(shifted(fragment, offset, number + 1))) await drained(response);
     }
   }
 

@@ -4,6 +4,8 @@ import { open } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { drained } from './drained.mjs';
+
 const TICK_MS = 50;
 
 export const pacedHandler = (folder) => async (request, response) => {
@@ -21,7 +23,7 @@ export const pacedHandler = (folder) => async (request, response) => {
       const length = Math.min(size, Math.round(due)) - sent;
       const { buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, sent);
       sent += length;
-      if (!response.write(buffer)) await Promise.race([new Promise((done) => response.once('drain', done)), sleep(5000)]);
+      if (!response.write(buffer)) await drained(response);
       tick += TICK_MS;
       await sleep(Math.max(0, tick - performance.now()));
     }

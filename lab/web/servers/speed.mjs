@@ -2,6 +2,8 @@
 
 import { randomBytes } from 'node:crypto';
 
+import { drained } from './drained.mjs';
+
 const block = randomBytes(262_144);
 
 export async function speedHandler(request, response) {
@@ -21,9 +23,7 @@ export async function speedHandler(request, response) {
   while (left > 0 && !response.destroyed) {
     const part = block.subarray(0, Math.min(left, block.length));
     left -= part.length;
-    if (!response.write(part)) {
-      await new Promise((done) => { response.once('drain', done); response.once('close', done); });
-    }
+    if (!response.write(part)) await drained(response);
   }
   response.end();
 }

@@ -12,13 +12,13 @@ class Reel {
   constructor(stage, position) {
     const { order, codecs, makePlayer } = stage;
     const clips = index.clips.filter(({ codec }) => codecs.includes(codec));
-    Object.assign(this, { position, makePlayer, onReady: stage.schedule, round: Math.floor(position / clips.length) });
+    Object.assign(this, { position, makePlayer, onReady: stage.schedule });
     this.clip = clips[order[position % order.length] % clips.length];
     this.section = document.createElement('section');
     this.section.className = 'reel';
     this.section.dataset.position = String(position);
     this.video = video('', { loop: true, preload: 'none' });
-    this.video.poster = asset('www', `${this.clip.name}.jpg`, this.round);
+    this.video.poster = asset('www', `${this.clip.name}.jpg`, position);
     this.section.append(this.video, image(asset('www', `avatar-${padded(position % Math.min(24, index.photos))}.jpg`), ''));
     this.tell = (event, details) => report(event, { clip: this.clip.name, position, ...details });
     this.state = watch(this.video, this.tell);
@@ -32,7 +32,7 @@ class Reel {
   load() {
     if (this.player) return;
     this.tell('load');
-    this.player = this.makePlayer(this.video, this.clip, this.round);
+    this.player = this.makePlayer(this.video, this.clip, this.position);
     this.player.prefetch();
   }
 
