@@ -30,7 +30,7 @@ MIN_PART_S = 6.0
 BACKGROUND_KINDS = ("constant", "onoff", "player")
 MAX_BACKGROUND_MBIT = 100.0
 # Classes that cdn.lab.test can stand in for; a workload without any of these has no cdn variant.
-CDN_CLASSES = frozenset(("video", "live", "image", "files", "audio", "www"))
+CDN_CLASSES = frozenset(("video", "live", "image", "files", "audio"))
 ENTRY_KEYS = frozenset(("each", "rotate", "repeat", "set"))
 FILE_KEYS = frozenset(("about", "seed", "shuffle", "defaults", "sessions", "extra_paths"))
 

@@ -63,7 +63,7 @@ SERVERS = (
     _server("cdn", 60, "mixed"),
 )
 CALL = _server("call", 70, "non-video")  # the second browser of a call, not a web server
-BACKGROUND = _server("background", 80, "background")  # light clients, never in truth.csv
+BACKGROUND = _server("background", 61, "background")  # light clients, never in truth.csv
 EVERY_CLASS = (*SERVERS, CALL, BACKGROUND)
 CLASS_OF = {ip: server for server in EVERY_CLASS for ip in (server.ipv4, server.ipv6)}
 CLIENT_IPV4, CLIENT_IPV6 = "10.77.0.2", "fd77:77::2"
@@ -153,17 +153,20 @@ def configure(bed: Testbed, congestion: str) -> None:
         bed.run(bed.router, "ethtool", "-K", inner, *OFFLOADS)
     bed.run(bed.router, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
     run("ip", "-n", bed.router, "-batch", "-", stdin=f"link set {ROUTER_CLIENT} up\nlink set {ROUTER_SERVER} up\n")
-    client = [CLIENT_IPV4, CLIENT_IPV6]
-    servers = [ip for server in EVERY_CLASS for ip in (server.ipv4, server.ipv6)]
-    _set_addresses(bed.client, client, servers, SERVER_MAC)
-    _set_addresses(bed.server, servers, client, CLIENT_MAC)
+    # A browser takes calls at one address a network, of private IPv6 networks at the highest: .70 is that one, and the
+    # IPv4 addresses are networks of their own.
+    ipv4 = [server.ipv4 for server in EVERY_CLASS]
+    ipv6 = [server.ipv6 for server in EVERY_CLASS]
+    _set_addresses(bed.client, [f"{CLIENT_IPV4}/24", f"{CLIENT_IPV6}/64"], [*ipv4, *ipv6], SERVER_MAC)
+    hosts = [*(f"{ip}/32" for ip in ipv4), *(f"{ip}/64" for ip in ipv6)]
+    _set_addresses(bed.server, hosts, [CLIENT_IPV4, CLIENT_IPV6], CLIENT_MAC)
+    run("ip", "-n", bed.server, "route", "add", "10.77.0.0/24", "dev", DEVICE, "src", CALL.ipv4)
 
 
 def _set_addresses(namespace: str, own: Sequence[str], others: Sequence[str], mac: str) -> None:
     """Addresses and fixed neighbours: a lossy path must not decide whether an address resolves."""
     lines = ["link set lo up", f"link set {DEVICE} up"]
-    lines += [f"address add {ip}/64 dev {DEVICE} nodad" for ip in own if ":" in ip]
-    lines += [f"address add {ip}/24 dev {DEVICE}" for ip in own if ":" not in ip]
+    lines += [f"address add {ip} dev {DEVICE} {'nodad' if ':' in ip else ''}" for ip in own]
     lines += [f"neighbor replace {ip} lladdr {mac} dev {DEVICE} nud permanent" for ip in others]
     run("ip", "-n", namespace, "-batch", "-", stdin="\n".join(lines) + "\n")
 

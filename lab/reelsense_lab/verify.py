@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from reelsense_lab import flow_truth, truth
+from reelsense_lab import flow_truth, truth, workloads
 from reelsense_lab.scenario import CDN_CLASSES, Session
 
 MTU = 1500
@@ -15,6 +15,7 @@ MIN_ATTRIBUTED_SHARE = 0.99
 # Stream bytes against IP bytes of the same flows: headers, encryption, acknowledgements and retransmissions between.
 MIN_STREAM_OF_IP_SHARE = 0.70
 MIN_PACKETS = 10
+UNFINISHED = "unknown"  # the protocol of a request that the page gave up
 PROTOCOL_NAMES = {"h1": "http/1.1", "h2": "h2", "h3": "h3"}
 
 
@@ -50,7 +51,12 @@ def findings(
 
 
 def _content(wanted: Session, labelled: flow_truth.FlowTruth) -> list[str]:
-    """Video sessions bring video, others none."""
+    """The workloads' servers were talked to; video sessions bring video, others none."""
+    seen = {each.server_class for each in labelled.seconds}
+    wished = {workloads.WORKLOADS[name].classes[0]: name for name in wanted.workloads}
+    missing = {name: server for server, name in wished.items() if server not in seen and not (wanted.cdn and "cdn" in seen)}
+    if missing:
+        return [f"no flow to the {server} server in {name}" for name, server in missing.items()]
     video = sum(each.video_bytes_down for each in labelled.seconds)
     if wanted.label == flow_truth.VIDEO and video == 0:
         return ["a video session without a byte of video"]
@@ -76,11 +82,11 @@ def _mixed(wanted: Session, labelled: flow_truth.FlowTruth) -> list[str]:
 
 def _protocol(wanted: Session, requests: Mapping[str, int]) -> list[str]:
     """Only the hosts that serve content: a chat's WebSocket is HTTP/1.1 whatever the session uses."""
-    hosts = {f"{name}.lab.test" for name in (*CDN_CLASSES, "cdn")}
+    hosts = {f"{name}.lab.test" for name in (*CDN_CLASSES, "www", "cdn")}
     expected = PROTOCOL_NAMES[wanted.protocol]
     unlike = {
         key: count
         for key, count in requests.items()
-        if key.split()[0] in hosts and key.split()[-1] != expected and len(key.split()) > 1
+        if key.split()[0] in hosts and key.split()[-1] not in (expected, UNFINISHED)
     }
     return [f"requests not over {expected}: {unlike}"] if unlike else []
