@@ -201,7 +201,7 @@ class Attempt:
         print(f"      requests {result['requests']}")
         for way, counted in (("down", seen.down), ("up", seen.up)):
             for name, per_second in sorted(counted.items()):
-                if name in ("cdn", *classes) or sum(per_second.values()) > LEAST_BYTES:
+                if sum(per_second.values()):
                     rows = " ".join(
                         f"{per_second[second] / 1e3:.0f}" for second in range(max(per_second, default=0) + 1)
                     )
