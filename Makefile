@@ -3,7 +3,7 @@
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
 JOBS ?= $(shell nproc)
-REQUIREMENTS := training/requirements.lock training/requirements-dev.lock
+REQUIREMENTS := training/requirements.lock training/requirements-dev.lock lab/requirements.lock -e lab -e training
 PYTHON := build/venv/bin/python
 RELEASE := build/release/bin/reelsense
 
@@ -35,7 +35,9 @@ test: ## all tests, also under the address and undefined-behaviour sanitizers
 	$(call build,release)
 	$(call build,dev)
 	ctest --preset dev -j $(JOBS)
-	PYTHONPATH=training $(PYTHON) -m pytest -q training/tests tests/reference lab
+	$(PYTHON) -m pytest -q training/tests tests/reference
+	$(PYTHON) -m pytest -q lab/tests
+	@scripts/lab-ci
 	$(call build,asan)
 	ctest --preset asan -j $(JOBS)
 
@@ -69,10 +71,18 @@ train: release ## retrain the UE models from ../shared/data/public into models/
 	@scripts/venv build/venv $(REQUIREMENTS)
 	PYTHONPATH=training $(PYTHON) -m reelsense_training.cli all
 
-.PHONY: captures
-captures: ## record the shipped captures anew (root; installs Chromium, caddy, ffmpeg, tcpdump)
+.PHONY: lab-ci
+lab-ci: release ## record a few short sessions of the traffic lab and check them (root; at most three minutes)
+	@scripts/setup test
+	@scripts/venv build/venv $(REQUIREMENTS)
+	@scripts/lab-ci
+
+.PHONY: lab-full
+lab-full: release ## record two hours of flow time into build/lab/full (root; about 45 minutes; repeat to resume)
+	@scripts/setup test lab
+	@scripts/venv build/venv $(REQUIREMENTS)
 	@lab/setup
-	@lab/record --out build/captures
+	build/venv/bin/reelsense-lab full --out build/lab/full
 
 .PHONY: clean
 clean: ## delete everything built
