@@ -74,7 +74,9 @@ def _parser(repository: Path) -> argparse.ArgumentParser:
     given.add_argument("--bundle", type=Path, help="folder of a model bundle, row by row or stateful")
     given.add_argument("--labels", type=Path, help="CSV of labels, or a folder of <session>.csv")
     score.add_argument("--edge", type=Path, help="edge bundle that uncertain windows are escalated to")
-    score.add_argument("--held-out", action="store_true", help="declare that the model never saw these designs or paths")  # fmt: skip
+    score.add_argument(
+        "--held-out", action="store_true", help="declare that the model never saw these designs or paths"
+    )
     run = commands.add_parser("run", help="retrain in every fold and evaluate held out")
     _common(run, repository)
     _evaluation(run, repository)
@@ -82,7 +84,9 @@ def _parser(repository: Path) -> argparse.ArgumentParser:
     run.add_argument("--trainer", default="trees", help="trees, linear or MODULE:NAME (default trees)")
     run.add_argument("--edge-trainer", help="trainer whose answers uncertain windows are escalated to")
     run.add_argument("--seeds", type=int, default=3, help="how many (default 3)")
-    run.add_argument("--augment", default="", help="emulated conditions to train on too: names with ';' between, or all")  # fmt: skip
+    run.add_argument(
+        "--augment", default="", help="emulated conditions to train on too: names with ';' between, or all"
+    )
     run.add_argument("--public", type=Path, help="folder of the public packet series, reported apart")
     run.add_argument("--no-controls", action="store_true", help="leave the controls out")
     report = commands.add_parser("report", help="the page of a report.json")

@@ -72,7 +72,7 @@ def score(args: argparse.Namespace, rules: Rules, progress: Progress) -> Json:
     if args.edge:
         edge = answers(load_bundle(args.edge, lab.schema.names), lab.windows)
         escalation = escalation_json(lab, found, edge, rules)
-    note = "" if args.held_out else "scored as given: nothing is known of what the model was trained on"
+    note = "" if args.held_out else "nothing is known of what the model was trained on"
     return build_report(
         Evidence(Subject(args.name or predictor.name, tier, args.held_out, note), lab, found, found.in_band(),
                  rules, emulated=emulated, escalation=escalation,

@@ -25,7 +25,8 @@ def _hero(report: Report) -> str:
 <div class="what"><b>Worst cell F1</b>{escape(head["worst_cell"] or "no hard cell has enough windows")}<br>
 95 % interval over sessions {figure(low)} to {figure(high)}</div></div>
 <div><div class="figure">{figure(head["mean"])}</div>
-<div class="what"><b>Mean F1 of {head["cells"]} cells</b>95 % interval {figure(mean_low)} to {figure(mean_high)}</div></div>
+<div class="what"><b>Mean F1 of {head["cells"]} cells</b>95 % interval {figure(mean_low)}
+to {figure(mean_high)}</div></div>
 <div><div class="figure">{figure(head["worst_any"])}</div>
 <div class="what"><b>Worst of all cells</b>{escape(head["worst_any_cell"] or "–")}, look-alike or not</div></div>
 </section>"""
@@ -35,7 +36,7 @@ def _warnings(report: Report) -> str:
     notes = []
     subject, head = report["subject"], report["headline"]
     if subject["note"]:
-        notes.append(f"Not a held-out figure: {subject['note']}. Quote figures of <code>reelbench run</code>.")
+        notes.append(f"Not a held-out figure, as {subject['note']}. Quote figures of <code>reelbench run</code>.")
     if head["missing_hard"]:
         missing = ", ".join(head["missing_hard"])
         notes.append(
@@ -46,9 +47,10 @@ def _warnings(report: Report) -> str:
 
 def _footer(report: Report) -> str:
     data, rules = report["data"], report["rules"]
-    return f"""<footer>Lab data {data["digest"][:16]}, feature schema {data["schema_hash"][:12]}; {data["sessions"]} sessions,
-{data["flows"]} flows, {data["counted"]} counted windows of {data["windows"]}, {data["video"]} of them video. A cell needs
-{rules["min_windows"]} windows and {rules["min_sessions"]} sessions of each class. Definitions: docs/reference/reelbench.md.</footer>"""
+    return f"""<footer>Lab data {data["digest"][:16]}, feature schema {data["schema_hash"][:12]};
+{data["sessions"]} sessions, {data["flows"]} flows, {data["counted"]} counted windows of {data["windows"]},
+{data["video"]} of them video. A cell needs {rules["min_windows"]} windows and {rules["min_sessions"]} sessions of
+each class. Definitions: docs/reference/reelbench.md.</footer>"""
 
 
 def render(report: Report) -> str:
@@ -67,8 +69,9 @@ def render(report: Report) -> str:
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>ReelBench: {escape(subject["name"])}</title><style>{CSS}</style></head><body><main>
 <header><p class="kicker">ReelBench, {how}</p><h1>{escape(subject["name"])}</h1>
-<p class="lead">Video or not, per flow and second, on {data["sessions"]} recorded sessions of {len(data["designs"])} app designs
-over {len(data["paths"])} paths. Every cell pairs reels with one other kind of traffic on the same path.</p></header>
+<p class="lead">Video or not, per flow and second, on {data["sessions"]} recorded sessions of
+{len(data["designs"])} app designs over {len(data["paths"])} paths. Every cell pairs reels with one other kind of
+traffic on the same path.</p></header>
 {_warnings(report)}{_hero(report)}{body}{_footer(report)}
 </main></body></html>
 """

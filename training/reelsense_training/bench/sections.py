@@ -64,24 +64,29 @@ def _heat_cell(cell: dict[str, Any] | None, reason: str, worst: str) -> str:
     classes = f"q{_step(cell['f1'])}" + (" worst" if f"{cell['opponent']} on {cell['path']}" == worst else "")
     title = (
         f"{cell['opponent']} on {cell['path']}: recall {number(cell['recall'])} of {cell['videos']} video windows, "
-        f"specificity {number(cell['specificity'])} of {cell['others']}; sessions {cell['video_sessions']} + {cell['other_sessions']}"
+        f"specificity {number(cell['specificity'])} of {cell['others']}; "
+        f"sessions {cell['video_sessions']} + {cell['other_sessions']}"
     )
     return f'<td class="{classes}" title="{escape(title)}">{cell["f1"]:.3f}{interval}</td>'
 
 
 def _heat(grid: dict[str, Any], by: str, worst: str) -> str:
+    """A row a place, a column an opponent, look-alikes first."""
     cells, left_out = grid["cells"], grid["left_out"]
     found = {(c["path"], c["opponent"]): c for c in cells}
     reasons = {(str(x[by]), str(x["opponent"])): str(x["reason"]) for x in left_out}
-    places = sorted({p for p, _ in found} | {p for p, _ in reasons})
     hard = {c["opponent"] for c in cells if c["hard"]}
-    head = "".join(f'<th scope="col">{escape(p)}</th>' for p in places)
+    names = _order(cells, left_out)
+    head = "".join(
+        f'<th scope="col">{escape(n)}<small>{"look-alike" if n in hard else "&nbsp;"}</small></th>' for n in names
+    )
     rows = []
-    for name in _order(cells, left_out):
-        note = "<small>look-alike</small>" if name in hard else ""
-        row = "".join(_heat_cell(found.get((p, name)), reasons.get((p, name), "not recorded"), worst) for p in places)
-        rows.append(f'<tr><th scope="row">{escape(name)}{note}</th>{row}</tr>')
-    return f'<div class="scroll"><table class="heat"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+    # Places without a single cell (no reels were recorded there) are in the list below the map.
+    for place in sorted({p for p, _ in found}):
+        row = "".join(_heat_cell(found.get((place, n)), reasons.get((place, n), "not recorded"), worst) for n in names)
+        rows.append(f'<tr><th scope="row">{escape(place)}</th>{row}</tr>')
+    top = f"<thead><tr><th></th>{head}</tr></thead>"
+    return f'<div class="scroll"><table class="heat">{top}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
 def heat_map(report: Report) -> str:
@@ -94,8 +99,8 @@ def heat_map(report: Report) -> str:
         f"<details><summary>{len(left_out)} cells left out</summary><ul>{listed}</ul></details>" if left_out else ""
     )
     return f"""<h2>Reels against everything else, path by path</h2>
-<p class="note">F1 of video where both sides of a cell weigh the same, on recorded sessions. Small figures: 95 % interval by
-bootstrap over sessions; without one, a side has a single session. The framed cell is the headline.</p>
+<p class="note">F1 of video where both sides of a cell weigh the same, on recorded sessions. Small figures: 95 %
+interval by bootstrap over sessions; without one, a side has a single session. The framed cell is the headline.</p>
 {_heat(report["grid"], "path", worst)}{details}"""
 
 
@@ -111,8 +116,9 @@ def emulated(report: Report) -> str:
     plots = "".join(_sweep(found, axis, title, report) for axis, title in
                     (("rate", "rate, Mbit/s"), ("loss", "loss, %"), ("rtt", "round trip, ms")))  # fmt: skip
     return f"""<h2>Emulated: worse paths and worse collectors</h2>
-<p class="note">The same held-out sessions with their packets moved, delayed or lost by a model of the path. These are not
-recordings and enter no figure above. All video against every other workload, workloads weighing alike.</p>
+<p class="note">The same held-out sessions with their packets moved, delayed or lost by a model of the path.
+These are not recordings and enter no figure above. All video against every other workload,
+workloads weighing alike.</p>
 <div class="pair">{plots}</div>
 {table(["condition", "F1", "", "recall", "specificity", "worst opponent"], rows)}"""
 
@@ -143,9 +149,11 @@ def time_and_calibration(report: Report) -> str:
         plot = reliability(calibration["bins"], "reliability: observed against stated share of video")
         parts.append(
             f"<figure><h3>Observed share of video, by stated probability</h3>{plot}"
-            f"<figcaption>ECE {number(calibration['ece'])} with classes weighing alike, {number(calibration['ece_unweighted'])} "
+            f"<figcaption>ECE {number(calibration['ece'])} with classes weighing alike, "
+            f"{number(calibration['ece_unweighted'])} "
             f"as windows come. {percent(uncertain['share'])} of the windows are marked uncertain; accuracy "
-            f"{percent(uncertain['accuracy_sure'])} on the others, {percent(uncertain['accuracy_uncertain'])} on those, "
+            f"{percent(uncertain['accuracy_sure'])} on the others, "
+            f"{percent(uncertain['accuracy_uncertain'])} on those, "
             f"{percent(uncertain['accuracy'])} without abstention.</figcaption></figure>"
         )
     return f'<h2>How soon, and how sure</h2><div class="pair">{"".join(parts)}</div>' if parts else ""
@@ -168,7 +176,8 @@ def _time_curve(timing: dict[str, Any]) -> str:
     return (
         f'<figure><h3>Video flows recognised, by time</h3><p class="key">{key}</p>'
         f"{lines(x, y, series, [(2, '2 s')], 'share of video flows recognised by time')}"
-        f"<figcaption>{every['flows']} video flows; median {number(every['median_s'], 1)} s, {percent(every['within']['2'])} "
+        f"<figcaption>{every['flows']} video flows; median {number(every['median_s'], 1)} s, "
+        f"{percent(every['within']['2'])} "
         f"within 2 s, {percent(every['never'])} never.{slow_text}</figcaption></figure>"
     )
 
@@ -193,9 +202,9 @@ def sessions(report: Report) -> str:
         return ""
     rows = [[escape(name), str(v["seconds"]), percent(v["accuracy"])] for name, v in session["by_workload"].items()]
     return f"""<h2>The session's label, second by second</h2>
-<p class="note">Is the user watching video now, by the hold rule over all flows, also while nothing is sent. All seconds:
-{percent(session["accuracy"])} right; reels sessions {percent(session["reels"])}; seconds of video without load
-{percent(session["video_idle"])} of {session["video_idle_seconds"]}.</p>
+<p class="note">Is the user watching video now, by the hold rule over all flows, also while nothing is sent.
+All seconds: {percent(session["accuracy"])} right; reels sessions {percent(session["reels"])}; seconds of video
+without load {percent(session["video_idle"])} of {session["video_idle_seconds"]}.</p>
 {table(["in front", "seconds", "right"], rows)}"""
 
 
@@ -213,7 +222,8 @@ def escalation(report: Report) -> str:
         return ""
     names = (("ue", "UE alone"), ("both", "UE, uncertain windows from the edge"), ("edge", "edge alone"))
     rows = [[label, number(found[key]["worst"]), number(found[key]["mean"])] for key, label in names]
-    return f"""<h2>Two tiers together</h2><p class="note">{percent(found["share"])} of the counted windows were handed over.</p>
+    return f"""<h2>Two tiers together</h2>
+<p class="note">{percent(found["share"])} of the counted windows were handed over.</p>
 {table(["", "worst hard cell", "mean"], rows)}"""
 
 
@@ -222,7 +232,8 @@ def controls(report: Report) -> str:
     if shuffled := found.get("shuffled_labels"):
         repeats = ", ".join(number(v) for v in shuffled["by_repeat"])
         parts.append(f"<p>Shuffled labels, exchanged between whole sessions: balanced accuracy "
-                     f"<b>{number(shuffled['balanced_accuracy'])}</b>; chance is 0.5. Repeats: {repeats}.</p>")  # fmt: skip
+                     f"<b>{number(shuffled['balanced_accuracy'])}</b>; chance is 0.5. "
+                     f"Repeats: {repeats}.</p>")  # fmt: skip
     if seeds := report["seeds"]:
         text = "; ".join(f"seed {s['seed']}: worst {number(s['worst'])}, mean {number(s['mean'])}" for s in seeds)
         parts.append(f"<p>Seeds. {text}.</p>")
@@ -250,8 +261,8 @@ def public(report: Report) -> str:
     rows = [[escape(name), str(v["windows"]), percent(v["recall"]), percent(v["specificity"])]
             for name, v in held["sources"].items()]  # fmt: skip
     return f"""<h2>Public real traces, apart</h2>
-<p class="note">Trained on the lab and the other sources, the named source hidden: headline {number(held["headline"])}. Grouped by
-capture, all sources known: F1 {number(grouped["f1"])} over {grouped["windows"]} windows.</p>
+<p class="note">Trained on the lab and the other sources, the named source hidden: headline {number(held["headline"])}.
+Grouped by capture, all sources known: F1 {number(grouped["f1"])} over {grouped["windows"]} windows.</p>
 {table(["source held out", "windows", "recall", "specificity"], rows)}"""
 
 

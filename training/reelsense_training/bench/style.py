@@ -36,10 +36,11 @@ td.left,th.left{text-align:left}
 .met{color:var(--met);font-weight:600}.missed{color:var(--missed);font-weight:600}.none{color:var(--soft)}
 table.heat{border-collapse:separate;border-spacing:3px;width:auto;min-width:60%}
 table.heat th,table.heat td{border:0}
-table.heat td{border-radius:4px;text-align:center;padding:9px 12px;font-weight:600;min-width:74px}
+table.heat td{border-radius:4px;text-align:center;padding:9px 6px;font-weight:600;min-width:72px}
 table.heat td small{display:block;font-weight:400;font-size:11px;opacity:.85}
 table.heat th[scope=row]{text-align:left;color:var(--ink);font-size:14px;padding-left:0}
-table.heat th[scope=row] small{display:block;color:var(--soft);font-weight:400}
+table.heat th[scope=col]{text-align:center;color:var(--ink);white-space:normal;padding:8px 4px}
+table.heat th small{display:block;color:var(--soft);font-weight:400;font-size:11px}
 table.heat td.out{font-weight:400;color:var(--soft);border:1px dashed var(--rule)}
 table.heat td.worst{outline:3px solid var(--ink);outline-offset:-1px}
 .q0{background:var(--h0);color:#fff}.q1{background:var(--h1);color:#16181d}.q2{background:var(--h2)}
@@ -56,10 +57,13 @@ svg.bar{width:160px;height:10px;display:inline-block;margin:0;vertical-align:mid
 .line.target{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:2 4}
 .dot.a{fill:var(--a)}.dot.b{fill:var(--b)}.dot.soft{fill-opacity:.35;stroke:var(--a)}
 .track{fill:var(--track)}.fill.a{fill:var(--a)}.fill.b{fill:var(--b)}
-.key{font-size:14px;color:var(--soft)}.key i{display:inline-block;width:18px;height:3px;vertical-align:middle;margin:0 6px 0 14px}
-.key i:first-child{margin-left:0}.key .a{background:var(--a)}.key .b{background:var(--b)}.key .target{background:var(--soft)}
+.key{font-size:14px;color:var(--soft)}.key i{display:inline-block;width:18px;
+height:3px;vertical-align:middle;margin:0 6px 0 14px}
+.key i:first-child{margin-left:0}.key .a{background:var(--a)}.key .b{background:var(--b)}
+.key .target{background:var(--soft)}
 details{margin:12px 0}summary{cursor:pointer;color:var(--soft)}
-footer{margin-top:72px;border-top:1px solid var(--rule);padding-top:16px;font-size:13px;color:var(--soft);overflow-wrap:anywhere}
+footer{margin-top:72px;border-top:1px solid var(--rule);padding-top:16px;font-size:13px;color:var(--soft);
+overflow-wrap:anywhere}
 @media (max-width:760px){.hero{grid-template-columns:1fr}.hero .first .figure{font-size:72px}main{padding:28px 16px}
 .pair{grid-template-columns:1fr}}
 @media print{main{max-width:none}.scroll{overflow:visible}}
