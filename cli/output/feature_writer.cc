@@ -10,7 +10,7 @@ namespace reelsense::cli {
 namespace {
 
 constexpr std::size_t kMaxIndexText = kMaxFlowText + 8 * (kMaxIntegerText + 1);
-constexpr std::size_t kMaxRowText = kMaxIndexText + (kFeatureCount + kBinValues) * (kMaxFloatText + 1) + 1;
+constexpr std::size_t kMaxRowText = kMaxIndexText + (kMaxFeatureCount + kBinValues) * (kMaxFloatText + 1) + 1;
 
 std::string index_columns(FeatureIndex kind) {
   return std::string(kind == FeatureIndex::kSeries
@@ -19,9 +19,9 @@ std::string index_columns(FeatureIndex kind) {
          "packets_up,packets_down,bytes_up,bytes_down";
 }
 
-std::string value_columns(bool bins) {
+std::string value_columns(const ViewSchema& schema, bool bins) {
   std::string text;
-  for (const FeatureDefinition& feature : feature_table()) text += "," + std::string(feature.name);
+  for (const FeatureDefinition& feature : schema.features) text += "," + std::string(feature.name);
   if (!bins) return text;
   for (const char* direction : {"down", "up"}) {
     for (std::size_t i = 0; i < kBinsPerWindow; ++i)
@@ -32,15 +32,16 @@ std::string value_columns(bool bins) {
 
 }  // namespace
 
-FeatureWriter::FeatureWriter(Output& out, Output* index, FeatureFormat format, bool bins, FeatureIndex kind)
-    : out_(out), index_(index), format_(format), bins_(bins), kind_(kind) {}
+FeatureWriter::FeatureWriter(Output& out, Output* index, FeatureFormat format, bool bins, FeatureIndex kind,
+                             const ViewSchema& schema)
+    : out_(out), index_(index), format_(format), bins_(bins), kind_(kind), schema_(schema) {}
 
 void FeatureWriter::write_header() {
   if (index_ != nullptr) index_->write(index_columns(kind_) + "\n");
   if (format_ == FeatureFormat::kNpy) {
-    npy_.emplace(out_, kFeatureCount + (bins_ ? kBinValues : 0));
+    npy_.emplace(out_, schema_.features.size() + (bins_ ? kBinValues : 0));
   } else {
-    out_.write(index_columns(kind_) + value_columns(bins_) + "\n");
+    out_.write(index_columns(kind_) + value_columns(schema_, bins_) + "\n");
   }
 }
 
@@ -51,7 +52,7 @@ void FeatureWriter::write(const WindowRow& row) {
     index_->commit(to);
   }
   if (npy_) {
-    npy_->put({row.features, kFeatureCount});
+    npy_->put({row.features, schema_.features.size()});
     if (bins_) {
       std::array<float, kBinValues> bins;
       for (std::size_t i = 0; i < kBinValues; ++i) bins[i] = static_cast<float>(row.bins[i]);
@@ -61,7 +62,7 @@ void FeatureWriter::write(const WindowRow& row) {
     return;
   }
   char* to = put_index(out_.reserve(kMaxRowText), row);
-  for (std::size_t i = 0; i < kFeatureCount; ++i) {
+  for (std::size_t i = 0; i < schema_.features.size(); ++i) {
     *to++ = ',';
     to = put_float(to, row.features[i]);
   }

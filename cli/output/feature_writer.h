@@ -8,6 +8,7 @@
 #include "cli/output/npy.h"
 #include "cli/output/output.h"
 #include "reelsense/classifier/classifier.h"
+#include "reelsense/features/view.h"
 
 namespace reelsense::cli {
 
@@ -17,10 +18,12 @@ enum class FeatureIndex : std::uint8_t { kCapture, kSeries };
 class FeatureWriter {
  public:
   // `out` (and `index`, may be null: no index file) must outlive the writer. For kNpy `out` must be seekable.
-  FeatureWriter(Output& out, Output* index, FeatureFormat format, bool bins, FeatureIndex kind);
+  FeatureWriter(Output& out, Output* index, FeatureFormat format, bool bins, FeatureIndex kind,
+                const ViewSchema& schema);
 
   void write_header();
-  // Of a series only flow_id (its place), second, the counts, features and bins are used.
+  // row.features: [schema.features.size()]. row.bins is read only with bins. Of a series only flow_id (its
+  // place), second, the counts, features and bins are used.
   void write(const WindowRow& row);
   void finish();
 
@@ -32,6 +35,7 @@ class FeatureWriter {
   FeatureFormat format_;
   bool bins_;
   FeatureIndex kind_;
+  const ViewSchema& schema_;
   std::optional<NpyWriter> npy_;
 };
 

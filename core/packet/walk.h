@@ -42,6 +42,8 @@ class Walk {
       : data_(captured.data()), captured_end_(captured.size()), wire_end_(wire_bytes), out_(out) {}
 
   DropReason run(LinkType link) noexcept;
+  // Where the transport header of out_ starts in the record, if its protocol has ports.
+  [[nodiscard]] std::size_t transport_offset() const noexcept { return transport_offset_; }
 
  private:
   DropReason start(LinkType link) noexcept;
@@ -101,6 +103,7 @@ class Walk {
   std::size_t captured_end_;  // ≤ wire_end_
   std::size_t wire_end_;
   ParsedPacket& out_;
+  std::size_t transport_offset_ = 0;
   bool have_packet_ = false;  // out_ holds the innermost IP packet so far
   int depth_ = 0;
   std::uint16_t ether_type_ = 0;

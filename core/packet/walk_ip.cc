@@ -139,6 +139,7 @@ DropReason Walk::transport(ParsedPacket& packet, std::size_t start) noexcept {
   if (shape.read != 0) {
     if (shape.header > wire_left()) return DropReason::kBadHeader;
     if (const auto reason = need(shape.read); reason != DropReason::kNone) return reason;
+    transport_offset_ = offset_;
     packet.source_port = be16(0);
     packet.destination_port = be16(2);
     std::size_t header = shape.header;

@@ -45,16 +45,23 @@ class FeatureRows:
 
 
 class Extractor:
-    """Thread safety: none needed; each call runs a process of its own."""
+    """Thread safety: none needed; each call runs a process of its own.
 
-    def __init__(self, program: Path) -> None:
+    ``view`` is packet, socket or record; ``options`` are further arguments of every extraction, such as
+    ``--active-timeout 5`` of the exporter that view record models.
+    """
+
+    def __init__(self, program: Path, view: str = "packet", options: tuple[str, ...] = ()) -> None:
         if not program.is_file():
             raise ExtractorError(
                 f"{program}: not built; run `make release`, or pass the program with --reelsense"
             )
         self.program = program
-        self.digest = file_sha256(program)
-        text = self._run("features", "--describe", "--format", "json")
+        # The command's default is the packet view.
+        self.options = (*(() if view == "packet" else ("--view", view)), *options)
+        # What rows depend on beside their packets.
+        self.digest = "/".join((file_sha256(program), *self.options))
+        text = self._run("features", "--describe", "--format", "json", *self.options)
         described = json.loads(text)
         features = described["features"]
         self.schema = FeatureSchema(
@@ -80,7 +87,7 @@ class Extractor:
             series.save(npz)
             self._run(
                 "features", str(npz), "--format", "npy", "--output", str(npy), "--index", str(index),
-                "--phase-us", str(phase_us),
+                "--phase-us", str(phase_us), *self.options,
             )  # fmt: skip
             rows = np.load(npy)
             columns = np.genfromtxt(index, delimiter=",", names=True, dtype=np.int64)

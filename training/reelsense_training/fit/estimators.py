@@ -17,6 +17,7 @@ MONOTONE = {
     "down_up_bytes_ratio_log2": 1,
     "down_up_packets_ratio_log2": 1,
     "down_up_bytes_ratio_20s_log2": 1,
+    "down_up_bytes_ratio_60s_log2": 1,
     "down_full_share": 1,
     "down_small_share": -1,
     "down_size_mean_rel": 1,

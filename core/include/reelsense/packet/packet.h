@@ -15,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "reelsense/packet/link_type.h"
@@ -82,6 +83,12 @@ inline constexpr int kMaxEncapsulation = 16;
 // Fills every field of `out` but time_ns. On anything but kNone `out` is unspecified.
 [[nodiscard]] DropReason parse_packet(LinkType link, std::span<const std::uint8_t> captured,
                                       std::uint32_t wire_bytes, ParsedPacket& out) noexcept;
+
+// The TCP sequence number of the packet that parse_packet finds in the record, if it is one of TCP and no
+// later fragment. A second walk through the headers: for tools that follow a byte stream, not for the packet
+// path.
+[[nodiscard]] std::optional<std::uint32_t> tcp_sequence(LinkType link, std::span<const std::uint8_t> captured,
+                                                        std::uint32_t wire_bytes) noexcept;
 
 // Super-packet rule. An IP packet longer than kMtuBytes was merged by an offload (TSO, GSO, LRO, GRO). It
 // stands for ceil(payload / (kMtuBytes − header)) packets of the same time: all but the last of kMtuBytes,
