@@ -23,7 +23,7 @@ RESAMPLES = 1000
 class Rules:
     """What a cell needs to count."""
 
-    min_windows: int = 30  # of each class
+    min_windows: int = 15  # of each class
     min_sessions: int = 1  # of each class
 
 

@@ -47,7 +47,7 @@ def _evaluation(parser: argparse.ArgumentParser, repository: Path) -> None:
         help="where report.json and report.html go (default: build/reelbench)")  # fmt: skip
     add("--name", help="what the report calls the subject")
     add("--tier", choices=("ue", "edge", "other"), help="whose targets it is held against")
-    add("--min-windows", type=int, default=30, help="windows of each class that a cell needs (default 30)")
+    add("--min-windows", type=int, default=15, help="windows of each class that a cell needs (default 15)")
     add("--min-sessions", type=int, default=1, help="sessions of each class that a cell needs (default 1)")
     add("--no-emulated", action="store_true", help="leave the emulated cells out")
 

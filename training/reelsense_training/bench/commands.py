@@ -20,7 +20,7 @@ from reelsense_training.bench.page import render
 from reelsense_training.bench.predictors import Answers, Labels, StepModel, answers, load_bundle
 from reelsense_training.bench.protocol import run_folds
 from reelsense_training.bench.public_data import load_public, public_json
-from reelsense_training.bench.report import Emulated, Evidence, Subject, build_report, headline
+from reelsense_training.bench.report import Emulated, Evidence, Subject, build_report
 from reelsense_training.bench.trainers import Trainer, resolve
 from reelsense_training.bench.windows import Lab, Windows
 from reelsense_training.data.extractor import Extractor
@@ -122,8 +122,9 @@ def run(args: argparse.Namespace, rules: Rules, progress: Progress) -> Json:
         emulated = windows if seed == 1 else None
         found = run_folds(lab, split, trainer, seed, emulated, augmented, progress)
         first = first or found
-        head = headline(grid(lab, found.right, rules, seed=seed))
-        seeds.append({"seed": seed, "worst": head["worst"], "mean": head["mean"]})
+        made = grid(lab, found.right, rules, seed=seed)
+        worst = made.worst()
+        seeds.append({"seed": seed, "worst": worst.f1 if worst else None, "mean": made.mean})
     if first is None:
         raise ValueError("--seeds must be at least 1")
     escalation: Json = {}

@@ -19,11 +19,15 @@ def _hero(report: Report) -> str:
     head = report["headline"]
     low, high = head["worst_interval"]
     mean_low, mean_high = head["mean_interval"]
+    family_low, family_high = head["worst_family_interval"]
     return f"""
 <section class="hero">
 <div class="first"><div class="figure">{figure(head["worst"])}</div>
 <div class="what"><b>Worst cell F1</b>{escape(head["worst_cell"] or "no hard cell has enough windows")}<br>
 95 % interval over sessions {figure(low)} to {figure(high)}</div></div>
+<div><div class="figure">{figure(head["worst_family"])}</div>
+<div class="what"><b>Worst by family of paths</b>{escape(head["worst_family_cell"] or "–")}<br>95 % interval
+{figure(family_low)} to {figure(family_high)}</div></div>
 <div><div class="figure">{figure(head["mean"])}</div>
 <div class="what"><b>Mean F1 of {head["cells"]} cells</b>95 % interval {figure(mean_low)}
 to {figure(mean_high)}</div></div>

@@ -30,9 +30,15 @@ class Result:
     emulated_right: NDArray[np.bool_] | None
 
 
-def training_part(lab: Lab, fold: Fold, extra: Windows | None = None) -> Lab:
-    """The lab as a fold's trainer sees it: other sessions' windows are not there; ``extra`` adds augmented ones."""
-    windows = lab.windows.take(lab.of_sessions(np.array(fold.train)))
+def training_part(
+    lab: Lab, fold: Fold, extra: Windows | None = None, trainable: NDArray[np.bool_] | None = None
+) -> Lab:
+    """The lab as a fold's trainer sees it: other sessions' windows are not there.
+
+    ``extra`` adds augmented windows; of the lab's own, only those under ``trainable`` [W] are taken, where given.
+    """
+    mine = lab.of_sessions(np.array(fold.train))
+    windows = lab.windows.take(mine if trainable is None else mine & trainable)
     if extra is not None:
         windows = concatenate([windows, extra.take(np.isin(extra.session, fold.train))])
     return replace(lab, windows=_renumbered(windows, fold.train), truth=tuple(lab.truth[i] for i in fold.train),
@@ -49,7 +55,7 @@ def _renumbered(windows: Windows, sessions: tuple[int, ...]) -> Windows:
 
 def run_folds(
     lab: Lab, folds: list[Fold], trainer: Trainer, seed: int, emulated: Windows | None = None,
-    augmented: Windows | None = None, progress: Progress = lambda _: None,
+    augmented: Windows | None = None, progress: Progress = lambda _: None, trainable: NDArray[np.bool_] | None = None,
 ) -> Result:  # fmt: skip
     """Figures' raw material: every window of a test session, answered by the model of its fold."""
     probability = np.full(len(lab.windows), np.nan)
@@ -57,7 +63,7 @@ def run_folds(
     hits = None if emulated is None else np.zeros(len(emulated), np.bool_)
     for number, fold in enumerate(folds, start=1):
         progress(f"{trainer.name}, seed {seed}: fold {number} of {len(folds)}, {fold.name}")
-        predictor = trainer.fit(training_part(lab, fold, augmented), seed)
+        predictor = trainer.fit(training_part(lab, fold, augmented, trainable), seed)
         test = lab.of_sessions(np.array(fold.test))
         found = answers(predictor, lab.windows.take(test))
         probability[test], band[test] = on_half(found), found.in_band()

@@ -34,6 +34,7 @@ PHASE_US = 370_000
 CACHE_FORMAT = 1
 PUBLIC = "public"
 GROUP_FOLDS = 5
+COUNTED_PER_FLOW, LIGHT_PER_FLOW = 20, 2  # public windows that are trained on
 Progress = Callable[[str], None]
 
 
@@ -135,11 +136,28 @@ def _with_lab(folds: list[Fold], lab_sessions: int) -> list[Fold]:
     ]
 
 
+def _drawn(both: Lab, lab_sessions: int, seed: int) -> NDArray[np.bool_]:
+    """All windows of the lab; of each public flow a few at random, or long flows would crowd out the others."""
+    windows = both.windows
+    key = windows.flow.astype(np.int64) * 2 + windows.counted
+    shuffled = np.random.default_rng(seed).permutation(len(windows))
+    order = shuffled[np.argsort(key[shuffled], kind="stable")]
+    starts = np.flatnonzero(np.diff(key[order], prepend=-1))
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - np.repeat(starts, np.diff(starts, append=len(order)))
+    limit = np.where(windows.counted, COUNTED_PER_FLOW, LIGHT_PER_FLOW)
+    return (windows.session < lab_sessions) | (rank < limit)
+
+
 def public_json(lab: Lab, public: Lab, trainer: Trainer, seed: int, progress: Progress) -> dict[str, object]:
     """Both figures of the public traces, each with everything chosen while the tested part is hidden."""
     both, offset = join(lab, public), len(lab.sessions)
-    held = run_folds(both, _with_lab(source_folds(public.sessions), offset), trainer, seed, progress=progress)
-    grouped = run_folds(both, _with_lab(capture_folds(public, seed), offset), trainer, seed, progress=progress)
+    drawn = _drawn(both, offset, seed)
+
+    def answer(folds: list[Fold]) -> Result:
+        return run_folds(both, _with_lab(folds, offset), trainer, seed, progress=progress, trainable=drawn)
+
+    held, grouped = answer(source_folds(public.sessions)), answer(capture_folds(public, seed))
     return {"held_out": _by_source(both, held), "grouped": _pooled(both, grouped, offset)}
 
 

@@ -67,15 +67,21 @@ class Evidence:
     seed: int = 1
 
 
-def headline(made: Grid) -> Json:
-    """The worst hard cell first, then the mean of all cells; the worst of all cells is never hidden behind them."""
-    worst, worst_any = made.worst(), made.worst(hard_only=False)
+def headline(made: Grid, families: Grid) -> Json:
+    """The worst hard cell first, then the mean of all cells; the worst of all cells is never hidden behind them.
+
+    ``families`` is the grid over families of paths: fewer cells of more sessions, so less at the mercy of one session.
+    """
+    worst, worst_any, family = made.worst(), made.worst(hard_only=False), families.worst()
     return {
         "worst": worst.f1 if worst else None,
         "worst_cell": f"{worst.opponent} on {worst.path}" if worst else None,
         "worst_interval": made.worst_interval,
         "worst_any": worst_any.f1 if worst_any else None,
         "worst_any_cell": f"{worst_any.opponent} on {worst_any.path}" if worst_any else None,
+        "worst_family": family.f1 if family else None,
+        "worst_family_cell": f"{family.opponent} on {family.path} paths" if family else None,
+        "worst_family_interval": families.worst_interval,
         "mean": made.mean,
         "mean_interval": made.mean_interval,
         "cells": len(made.cells),
@@ -200,7 +206,7 @@ def build_report(evidence: Evidence) -> Json:
         "data": _data(lab),
         "rules": vars(evidence.rules),
         "split": _folds(evidence.folds),
-        "headline": headline(made),
+        "headline": headline(made, grid(lab, right, evidence.rules, by="family", seed=evidence.seed)),
         "pooled": f1_of(right[lab.windows.counted], lab.windows.video[lab.windows.counted]),
         "grid": made.to_json(),
         "facets": {f: grid(lab, right, evidence.rules, by=f, seed=evidence.seed).to_json() for f in FACETS},

@@ -21,9 +21,9 @@ p.lead,p.note,figcaption{color:var(--soft)}
 p.lead{max-width:68ch;margin:0}
 p.note,figcaption{font-size:14px;max-width:80ch}
 .warning{border-left:4px solid var(--b);padding:8px 16px;background:var(--card);margin:24px 0 0}
-.hero{display:grid;grid-template-columns:1.5fr 1fr 1fr;gap:28px;margin:36px 0 0;border-top:2px solid var(--ink);
+.hero{display:grid;grid-template-columns:1.7fr 1fr 1fr 1fr;gap:28px;margin:36px 0 0;border-top:2px solid var(--ink);
 padding-top:20px}
-.hero .figure{font-size:44px;font-weight:640;line-height:1.05;letter-spacing:-.03em}
+.hero .figure{font-size:40px;font-weight:640;line-height:1.05;letter-spacing:-.03em}
 .hero .first .figure{font-size:96px}
 .hero .what{font-size:14px;color:var(--soft);margin-top:8px}
 .hero .what b{color:var(--ink);font-weight:600;display:block;font-size:16px}
