@@ -122,7 +122,7 @@ class Problems:
         self.found: list[str] = []
 
     def add(self, key: str, expected: str, got: object) -> None:
-        self.found.append(f"{self.file}: {key}: expected {expected}, got {got!r}")
+        self.found.append(f"{self.file}: {key}: expected {expected}, got {'nothing' if got is None else repr(got)}")
 
     def raise_if_any(self) -> None:
         if self.found:
@@ -268,7 +268,7 @@ def _expand_matrix(
 def _complete(settings: dict[str, Any], where: str, problems: Problems) -> None:
     for key in ("design", "workload", "path"):
         if key not in settings:
-            problems.add(f"{where}.{key}", "this key", "nothing")
+            problems.add(f"{where}.{key}", "this key", None)
     if (settings.get("workload") == MIXED) != bool(settings.get("parts")):
         problems.add(f"{where}.parts", "parts exactly where the workload is mixed", settings.get("parts"))
     parts, seconds = settings.get("parts") or [], settings.get("seconds", 45)
