@@ -95,7 +95,12 @@ const candidates = (sdp, kept) => sdp.split('\r\n').filter((line) => !line.start
 
 const verbs = {
   async open(page, action) {
-    await page.goto(action.url, { waitUntil: 'commit', timeout: VERB_PATIENCE_MS });
+    try {
+      await page.goto(action.url, { waitUntil: 'commit', timeout: VERB_PATIENCE_MS });
+    } catch {
+      record(action.tab, { time: now(), event: 'retry', message: 'page' });
+      await page.goto(action.url, { waitUntil: 'commit', timeout: VERB_PATIENCE_MS });
+    }
   },
   async swipe(page) {
     await wheel(page, VIEWPORT.height * 0.8);

@@ -3,11 +3,17 @@
 import '/modules/dashjs/dist/modern/umd/dash.all.min.js';
 import { report } from '/shared/lab.js';
 
+const RETRY_MS = 2000;
+
 export class DashPlayer {
   constructor(media, address, settings) {
     this.player = globalThis.dashjs.MediaPlayer().create();
     this.player.updateSettings(settings);
-    this.player.on('error', ({ error }) => report('error', { message: String(error?.message ?? error) }));
+    this.player.on('error', ({ error }) => {
+      report('retry', { message: String(error?.message ?? error) });
+      clearTimeout(this.again);
+      this.again = setTimeout(() => this.player.attachSource(address), RETRY_MS);
+    });
     this.player.initialize(media, address, true);
   }
 }

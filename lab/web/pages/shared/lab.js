@@ -29,14 +29,31 @@ export function report(event, details = {}) {
   globalThis.labReport?.({ time: Number(time.toFixed(3)), event, ...details });
 }
 
-export async function fetchOk(address, options = {}) {
+const RETRY_MS = [300, 1000, 2000, 4000, 8000];
+
+/** Runs `fetching` again after a network error, as apps do when the radio was away; not after an answer or an abort. */
+async function persistently(fetching) {
+  for (const wait of RETRY_MS) {
+    try {
+      return await fetching();
+    } catch (error) {
+      if (!(error instanceof TypeError)) throw error;
+      report('retry', { message: error.message });
+      await pause(wait);
+    }
+  }
+  return fetching();
+}
+
+async function fetchOnce(address, options) {
   const response = await fetch(address, options);
   if (!response.ok) throw new Error(`${address.slice(0, 120)}: HTTP ${response.status}`);
   return response;
 }
 
-export const fetchJson = async (address, options) => (await fetchOk(address, options)).json();
-export const fetchBytes = async (address, options) => (await fetchOk(address, options)).arrayBuffer();
+export const fetchOk = (address, options = {}) => persistently(() => fetchOnce(address, options));
+export const fetchJson = (address, options = {}) => persistently(async () => (await fetchOnce(address, options)).json());
+export const fetchBytes = (address, options = {}) => persistently(async () => (await fetchOnce(address, options)).arrayBuffer());
 export const range = (from, to) => ({ range: `bytes=${from}-${to ?? ''}` });
 
 /** An image element. All content of a mixed page asks without credentials, or it would use two connections. */
@@ -45,7 +62,10 @@ export function image(address, className, onload = () => {}) {
   element.className = className;
   if (onCdn) element.crossOrigin = 'anonymous';
   element.addEventListener('load', onload);
-  element.addEventListener('error', () => report('error', { message: `image ${address.slice(0, 80)}` }));
+  element.addEventListener('error', () => {
+    report('retry', { message: `image ${address.slice(0, 80)}` });
+    setTimeout(() => { element.src = address; }, RETRY_MS[1]);
+  }, { once: true });
   element.src = address;
   return element;
 }
@@ -70,8 +90,19 @@ export function watch(media, tell) {
     state.stalled = false;
   });
   media.addEventListener('error', () => {
-    if (media.error && media.getAttribute('src')) tell('error', { message: media.error.message });
+    const { error, currentTime, src } = media;
+    if (!error || !media.getAttribute('src')) return;
+    const lost = error.code === MediaError.MEDIA_ERR_NETWORK || (src.startsWith('https:') && media.networkState === HTMLMediaElement.NETWORK_NO_SOURCE);
+    tell(lost ? 'retry' : 'error', { message: error.message });
+    if (!lost) return;
+    setTimeout(() => {
+      if (media.getAttribute('src') !== src) return;
+      media.load();
+      media.currentTime = currentTime;
+      if (state.wanted) media.play().catch(() => {});
+    }, RETRY_MS[1]);
   });
+  media.addEventListener('play', () => { state.wanted = true; });
   return state;
 }
 

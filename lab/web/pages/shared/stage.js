@@ -53,7 +53,7 @@ class Reel {
   stop() {
     if (this.current) this.tell('leave', { watched_s: Number(this.video.currentTime.toFixed(2)) });
     this.current = false;
-    Object.assign(this.state, { started: false, stalled: false });
+    Object.assign(this.state, { started: false, stalled: false, wanted: false });
     this.video.pause();
   }
 

@@ -42,11 +42,18 @@ async function appendStream(feeder, response) {
   for (let part = await reader.read(); !part.done; part = await reader.read()) await feeder.append(part.value);
 }
 
-/** One HTTP answer without end, as FLV-over-HTTP players have it. */
+/** One HTTP answer without end, as FLV-over-HTTP players have it; asked for again when it breaks. */
 export async function endless(media) {
   follow(media, 1.2);
   const feeder = await Feeder.open(media, mime());
-  await appendStream(feeder, await fetchOk(channel(`${option('track', 1) ? 'm1' : 'm0'}/stream.mp4`)));
+  for (;;) {
+    try {
+      await appendStream(feeder, await fetchOk(channel(`${option('track', 1) ? 'm1' : 'm0'}/stream.mp4`)));
+    } catch (error) {
+      report('retry', { message: String(error) });
+      await pause(500);
+    }
+  }
 }
 
 /** Segments of 2 s, each asked for when it begins and received as it is produced. */
@@ -60,7 +67,7 @@ export async function chunked(media) {
     try {
       await appendStream(feeder, await fetchOk(channel(`${track}/${number}.m4s`)));
     } catch (error) {
-      report('error', { message: String(error) });
+      report('retry', { message: String(error) });
       await pause(500);
     }
   }
