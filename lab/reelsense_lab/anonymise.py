@@ -60,7 +60,9 @@ def strip(ip: bytes, scrambler: Scrambler) -> tuple[bytes, int] | None:
     packet = truth.parse(0, frame)
     if packet is None:
         return None
-    source, destination = (ipaddress.ip_address(scrambler.address(end.ip)) for end in (packet.source, packet.destination))
+    source, destination = (
+        ipaddress.ip_address(scrambler.address(end.ip)) for end in (packet.source, packet.destination)
+    )
     if source.version == 4:
         header = struct.pack(">BBHHHBBH", 0x45, 0, packet.ip_bytes, 0, 0x4000, 64, ip[9], 0)
         transport = ip[(ip[0] & 0x0F) * 4 :]

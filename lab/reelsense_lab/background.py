@@ -19,9 +19,7 @@ START_PATIENCE_S = 10
 
 
 @contextlib.contextmanager
-def load(
-    bed: testbed.Testbed, wanted: Sequence[dict[str, Any]], seed: int, ipv6: bool, folder: Path
-) -> Iterator[None]:
+def load(bed: testbed.Testbed, wanted: Sequence[dict[str, Any]], seed: int, ipv6: bool, folder: Path) -> Iterator[None]:
     """Each of `wanted` ({kind, mbit}) loads the path until the context is left."""
     if not wanted:
         yield

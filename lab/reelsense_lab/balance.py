@@ -52,9 +52,7 @@ def ordered(sessions: Sequence[Session], rng: random.Random) -> list[Session]:
         chosen = min(
             range(len(rest)),
             key=lambda index: sum(
-                weight
-                * (used[name, getattr(rest[index], name)] + 0.5)
-                / totals[name][getattr(rest[index], name)]
+                weight * (used[name, getattr(rest[index], name)] + 0.5) / totals[name][getattr(rest[index], name)]
                 for name, weight in weights
             ),
         )

@@ -27,9 +27,7 @@ def recording(bed: testbed.Testbed, capture: Path, counters: dict[str, int]) -> 
     log = capture.with_suffix(".tcpdump.log")
     command = ["tcpdump", "-i", testbed.DEVICE, "-n", "-s", str(SNAP_BYTES), "-B", str(BUFFER_KIB), "-Z", "root"]
     with log.open("w") as out:
-        process = bed.start(
-            bed.client, [*command, "-w", str(capture), FILTER], stdout=out, stderr=out
-        )
+        process = bed.start(bed.client, [*command, "-w", str(capture), FILTER], stdout=out, stderr=out)
     try:
         deadline = time.monotonic() + START_PATIENCE_S
         while "listening on" not in log.read_text():

@@ -41,9 +41,7 @@ def joined(folder: Path) -> list[str]:
     if windows.keys() != truth.keys():
         only = len(windows.keys() - truth.keys()), len(truth.keys() - windows.keys())
         found.append(f"of {len(truth)} flow seconds, {only[0]} only classified, {only[1]} only in the truth")
-    unlike = sum(
-        any(windows[key][c] != truth[key][c] for c in COUNTS) for key in windows.keys() & truth.keys()
-    )
+    unlike = sum(any(windows[key][c] != truth[key][c] for c in COUNTS) for key in windows.keys() & truth.keys())
     if unlike:
         found.append(f"{unlike} flow seconds with other counts than reelsense classify has")
     return found

@@ -126,7 +126,9 @@ def parser() -> argparse.ArgumentParser:
 
     def recording(made: argparse.ArgumentParser, lanes: int, out_needed: bool) -> None:
         made.add_argument("--out", type=Path, required=out_needed, metavar="DIR", help="folder of the sessions")
-        made.add_argument("--lanes", type=int, default=lanes, choices=range(1, 17), metavar="N", help=f"default {lanes}")
+        made.add_argument(
+            "--lanes", type=int, default=lanes, choices=range(1, 17), metavar="N", help=f"default {lanes}"
+        )
         made.add_argument("--compress", action="store_true", help="write trace.pcap.zst instead of trace.pcap")
         made.add_argument(
             "--build-dir",

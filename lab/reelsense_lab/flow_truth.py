@@ -69,9 +69,7 @@ def mixed_labels(seconds: Sequence[int], received: dict[int, Received]) -> list[
     return labels
 
 
-def build(
-    rows: Iterable[truth.Row], net_log: NetLog | None, workload_at: Callable[[int], str]
-) -> FlowTruth:
+def build(rows: Iterable[truth.Row], net_log: NetLog | None, workload_at: Callable[[int], str]) -> FlowTruth:
     made = FlowTruth()
     mixed: dict[tuple[truth.Endpoint, truth.Endpoint, str], list[truth.Row]] = defaultdict(list)
     kept: list[tuple[truth.Row, ServerClass]] = []
@@ -104,9 +102,7 @@ def build(
         label, video = server.label, row.bytes_down if server.label == VIDEO else 0
         if server.label == MIXED:
             label, video = labels[flow_key(row), row.time]
-        made.seconds.append(
-            FlowSecond(with_label(row, label), server.name, workload_at(row.time), video)
-        )
+        made.seconds.append(FlowSecond(with_label(row, label), server.name, workload_at(row.time), video))
     return made
 
 
@@ -121,5 +117,3 @@ def write(seconds: Iterable[FlowSecond], file: Path) -> None:
         writer.writerow(COLUMNS)
         for each in seconds:
             writer.writerow([*truth.fields(each.row), each.server_class, each.workload, each.video_bytes_down])
-
-

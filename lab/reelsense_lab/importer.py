@@ -65,9 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="of the session (default: the capture's)")
     parser.add_argument("--design", default="phone", help="the app's name for splits by app (default phone)")
     parser.add_argument("--clock-offset", type=float, default=0.0, metavar="S", help="added to the log's times")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="of the address scrambling (default: a new one, forgotten)")
-    parser.add_argument("--pcapdroid", type=Path, metavar="CSV", help="PCAPdroid's list of connections, names the apps")
-    parser.add_argument("--app", action="append", default=[], help="with --pcapdroid: only flows of this app; repeatable")
+    parser.add_argument("--key", type=Path, metavar="FILE", help="of the scrambling (default: a new one, forgotten)")
+    parser.add_argument("--pcapdroid", type=Path, metavar="CSV", help="PCAPdroid's connections, with apps")
+    parser.add_argument("--app", action="append", default=[], help="only flows of this app; repeatable")
 
 
 def read_actions(file: Path, offset: float) -> list[Action]:
@@ -85,7 +85,8 @@ def read_actions(file: Path, offset: float) -> list[Action]:
                 problems.append(f"{file}: line {number}: expected epoch seconds or ISO 8601, and networks: {error}")
                 continue
             if row["label"] not in LABELS:
-                problems.append(f"{file}: line {number}: label: expected one of {', '.join(LABELS)}, got {row['label']!r}")
+                expected = f"expected one of {', '.join(LABELS)}, got {row['label']!r}"
+                problems.append(f"{file}: line {number}: label: {expected}")
             found.append(Action(time, row["label"], row["workload"], servers))
     if not found and not problems:
         problems.append(f"{file}: expected at least one action")
@@ -161,9 +162,8 @@ def run(wanted: Request) -> str:
     labelled = _labelled(kept, actions, scrambler)
     flow_truth.write(labelled, folder / "truth.csv")
     _write_session(labelled, actions, rows[-1].time, folder / "session.csv")
-    (folder / "events.jsonl").write_text(
-        "".join(json.dumps({"time": a.time, "tab": "phone", "event": a.label, "workload": a.workload}) + "\n" for a in actions)
-    )
+    events = ({"time": a.time, "tab": "phone", "event": a.label, "workload": a.workload} for a in actions)
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
     described = _summary(wanted, name, labelled, actions, packets, rows[-1].time, dict(skipped), left_out)
     (folder / "scenario.yaml").write_text(yaml.safe_dump({**described["settings"]}, sort_keys=False))
     summary.write_json(described, folder / summary.SUMMARY)
@@ -188,7 +188,8 @@ def _kept(
         }
         kept = [row for row in kept if apps.get(frozenset((row.client, row.server))) in wanted.app]
         if not kept:
-            raise LabError(f"{wanted.pcapdroid}: no flow of {', '.join(wanted.app)}; apps: {', '.join(sorted(set(apps.values())))}")
+            there = ", ".join(sorted(set(apps.values())))
+            raise LabError(f"{wanted.pcapdroid}: no flow of {', '.join(wanted.app)}; apps: {there}")
     return kept, len(rows) - len(kept)
 
 
@@ -233,9 +234,7 @@ def _is_in(ip: str, network: Network) -> bool:
     return address.version == network.version and address in network
 
 
-def _write_session(
-    labelled: Sequence[flow_truth.FlowSecond], actions: Sequence[Action], last: int, file: Path
-) -> None:
+def _write_session(labelled: Sequence[flow_truth.FlowSecond], actions: Sequence[Action], last: int, file: Path) -> None:
     """Playing and stalled stay empty: a phone's player tells nobody."""
     down: dict[int, int] = defaultdict(int)
     for each in labelled:

@@ -19,7 +19,6 @@ from reelsense_lab import (
     browser,
     capture,
     flow_truth,
-    media,
     netlog,
     path,
     profiles,
@@ -144,9 +143,7 @@ def _describe(wanted: Session, place: Place, taken: Taken, product: Path) -> dic
             sort_keys=False,
         )
     )
-    found = verify.findings(
-        wanted, packets, labelled, events, taken.counters, taken.seen.get("requests", {})
-    )
+    found = verify.findings(wanted, packets, labelled, events, taken.counters, taken.seen.get("requests", {}))
     return _summary(wanted, place, taken, labelled, played, found)
 
 

@@ -114,9 +114,7 @@ class Runner:
         job, answer, log = (stem.with_name(stem.name + suffix) for suffix in (".json", ".answer", ".log"))
         place = {**asdict(replace(self.place, lane=number))}
         paths = {key: str(value) for key, value in place.items() if isinstance(value, Path)}
-        job.write_text(
-            json.dumps({"session": session.settings(), "place": {**place, **paths}, "answer": str(answer)})
-        )
+        job.write_text(json.dumps({"session": session.settings(), "place": {**place, **paths}, "answer": str(answer)}))
         with log.open("w") as out:
             process: subprocess.Popen[str] = subprocess.Popen(
                 [sys.executable, "-m", "reelsense_lab.worker", str(job)],
@@ -156,9 +154,7 @@ class Runner:
             f"flow seconds {label.get('video', 0)} video {label.get('non-video', 0)} non-video"
         )
 
-    def _report(
-        self, lane: Lane, state: str, facts: str, took: float, waiting: deque[tuple[Session, int]]
-    ) -> None:
+    def _report(self, lane: Lane, state: str, facts: str, took: float, waiting: deque[tuple[Session, int]]) -> None:
         overhead = sum(self.durations) / len(self.durations) if self.durations else OVERHEAD_S
         now = time.monotonic()
         left = sum(session.seconds + overhead for session, _ in waiting)

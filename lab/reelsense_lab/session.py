@@ -121,9 +121,7 @@ class Timeline:
         return VIDEO if workloads.WORKLOADS[self.workload_at(second)].session_video else NON_VIDEO
 
 
-def write(
-    session: Session, timeline: Timeline, made: Playback, bytes_down: Mapping[int, int], file: Path
-) -> None:
+def write(session: Session, timeline: Timeline, made: Playback, bytes_down: Mapping[int, int], file: Path) -> None:
     """One row a second, from the plan's start to its end, also where nothing was sent."""
     first = int(timeline.start)
     with file.open("w", newline="") as out:

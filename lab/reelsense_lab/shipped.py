@@ -53,9 +53,7 @@ def findings(scenario: dict[str, Any], packets: list[truth.Packet], rows: list[t
     if strangers := {row.client.ip for row in rows} - {scenario["client"]}:
         found.append(f"clients that are not the lab's: {', '.join(sorted(strangers))}")
     transport = "udp" if scenario["protocol"] == "h3" else "tcp"
-    if wrong := {
-        (row.protocol, row.server) for row in rows if (row.protocol, row.server.port) != (transport, 443)
-    }:
+    if wrong := {(row.protocol, row.server) for row in rows if (row.protocol, row.server.port) != (transport, 443)}:
         found.append(f"flows that are not {transport}/443: {sorted(wrong)}")
     step_back_ns = max((earlier.time_ns - later.time_ns for earlier, later in pairwise(packets)), default=0)
     if step_back_ns > MAX_STEP_BACK_NS:
@@ -74,9 +72,7 @@ def findings(scenario: dict[str, Any], packets: list[truth.Packet], rows: list[t
 def label_findings(scenario: dict[str, Any], rows: list[truth.Row]) -> list[str]:
     """What the page saw against what the capture holds: video seconds, protocol, bit rate."""
     found = []
-    down = {
-        label: sum(row.bytes_down for row in rows if row.label == label) for label in ("video", "non-video")
-    }
+    down = {label: sum(row.bytes_down for row in rows if row.label == label) for label in ("video", "non-video")}
     plays = sorted(event["time"] for event in scenario["events"] if event["event"] == "first_frame")
     if bool(plays) != bool(down["video"]):
         found.append(f"{len(plays)} clips played but {down['video']} bytes of video came down")
@@ -149,20 +145,14 @@ def check(scenario_file: Path) -> tuple[dict[str, Any], list[truth.Row], list[st
     truth_file = truth.stem(capture).with_suffix(".truth.csv")
     if truth_file.read_text() != csv_text(rows):
         with truth_file.open() as text:
-            found.append(
-                f"{truth_file.name} ({len(list(csv.reader(text))) - 1} rows) is not the truth of the capture"
-            )
+            found.append(f"{truth_file.name} ({len(list(csv.reader(text))) - 1} rows) is not the truth of the capture")
     return scenario, rows, found
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("scenarios", nargs="+", type=Path, metavar="SCENARIO", help="*.scenario.json files")
-    parser.add_argument(
-        "--table", action="store_true", help="print the Markdown table instead of the pictures"
-    )
+    parser.add_argument("--table", action="store_true", help="print the Markdown table instead of the pictures")
     arguments = parser.parse_args()
     wrong = 0
     if arguments.table:

@@ -29,11 +29,9 @@ ROUTER_CLIENT, ROUTER_SERVER = "client", "server"  # the router's devices, named
 PREFIX = "reelsense"
 TEMPORARY_PREFIX = "reelsense-lab"
 CLIENT_MAC, SERVER_MAC = "02:77:00:00:00:01", "02:77:00:00:00:02"
-# A call's flow has no SYN: its client is the side with the higher port, so the peer in the server namespace gets low ones.
+# A call's flow has no SYN: its client is the side with the higher port, so the peer on the server side gets low ones.
 SERVER_PORT_RANGE = "10240 20479"
-OFFLOADS = [
-    word for name in ("tso", "gso", "gro", "tx", "rx", "sg", "tx-udp-segmentation") for word in (name, "off")
-]
+OFFLOADS = [word for name in ("tso", "gso", "gro", "tx", "rx", "sg", "tx-udp-segmentation") for word in (name, "off")]
 
 
 @dataclass(frozen=True, slots=True)

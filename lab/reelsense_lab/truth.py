@@ -46,9 +46,17 @@ MAX_RECORD_BYTES = 262_144
 SYN, ACK = 0x02, 0x10
 PRIVATE = tuple(
     ipaddress.ip_network(text)
-    for text in (
-        "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 169.254.0.0/16 127.0.0.0/8 fc00::/7 fe80::/10 ::1/128"
-    ).split()
+    for text in [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",
+        "169.254.0.0/16",
+        "127.0.0.0/8",
+        "fc00::/7",
+        "fe80::/10",
+        "::1/128",
+    ]
 )
 
 
@@ -237,14 +245,10 @@ def video_addresses_of(scenario: Path) -> frozenset[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("capture", type=Path, help="classic pcap file, may be .gz or .zst")
     parser.add_argument("--scenario", type=Path, help="scenario file (default: beside the capture)")
-    parser.add_argument(
-        "--video", action="append", metavar="ADDRESS", help="a server of video; instead of a scenario"
-    )
+    parser.add_argument("--video", action="append", metavar="ADDRESS", help="a server of video; instead of a scenario")
     parser.add_argument("--out", type=Path, help="CSV file (default: standard output)")
     arguments = parser.parse_args()
     scenario = arguments.scenario or stem(arguments.capture).with_suffix(".scenario.json")

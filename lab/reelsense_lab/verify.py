@@ -53,8 +53,9 @@ def findings(
 def _content(wanted: Session, labelled: flow_truth.FlowTruth) -> list[str]:
     """The workloads' servers were talked to; video sessions bring video, others none."""
     seen = {each.server_class for each in labelled.seconds}
+    through_cdn = wanted.cdn and "cdn" in seen
     wished = {workloads.WORKLOADS[name].classes[0]: name for name in wanted.workloads}
-    missing = {name: server for server, name in wished.items() if server not in seen and not (wanted.cdn and "cdn" in seen)}
+    missing = {name: server for server, name in wished.items() if server not in seen and not through_cdn}
     if missing:
         return [f"no flow to the {server} server in {name}" for name, server in missing.items()]
     video = sum(each.video_bytes_down for each in labelled.seconds)

@@ -15,10 +15,10 @@ def event(time: float, kind: str) -> dict[str, Any]:
 
 
 def test_playback_stall_and_swipe_give_intervals_and_first_frames() -> None:
-    made = session.playback(
-        [event(1, "play"), event(1.4, "first_frame"), event(5, "stall"), event(7, "resume"), event(9, "swipe")]
-        + [event(9.1, "play"), event(10, "swipe"), event(10.1, "play"), event(10.3, "first_frame"), event(12, "close")]
-    )
+    first = [event(1, "play"), event(1.4, "first_frame"), event(5, "stall"), event(7, "resume"), event(9, "swipe")]
+    never = [event(9.1, "play"), event(10, "swipe")]
+    last = [event(10.1, "play"), event(10.3, "first_frame"), event(12, "close")]
+    made = session.playback([*first, *never, *last])
     assert made.playing == [session.Interval(1.4, 5), session.Interval(7, 9), session.Interval(10.3, 12)]
     assert made.stalled == [session.Interval(5, 7)]
     figures = made.figures()

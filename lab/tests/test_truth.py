@@ -15,6 +15,8 @@ CAPTURES = Path(__file__).resolve().parents[2] / "tests/captures"
 CLIENT, VIDEO, WEB = ("10.77.0.2", 40_000), ("10.77.0.10", 443), ("10.77.0.20", 443)
 CLIENT6, VIDEO6 = ("fd77:77::2", 40_001), ("fd77:77::10", 443)
 VIDEO_ADDRESSES = frozenset((VIDEO[0], VIDEO6[0]))
+
+
 def rows_of(tmp_path: Path, frames: list[tuple[int, bytes]]) -> list[truth.Row]:
     capture = tmp_path / "made.pcap"
     capture.write_bytes(pcap(frames))
