@@ -42,6 +42,9 @@ class EdgeBench:
     ) -> None:
         self.sequences, self.settings, self.seed, self.progress = sequences, settings, seed, progress
         self.recorded = sequences.select(sequences.first("recorded"))
+        # Calibration reads active windows only: flows without any need no prediction for it.
+        active = np.add.reduceat(self.recorded.active.astype(np.int64), self.recorded.off[:-1]) > 0
+        self.judging = self.recorded.select(active)
         self.units = tuple(int(unit) for unit in np.unique(sequences.unit))
         self._fitted: dict[frozenset[int], EdgeModel] = {}
         self._predicted: dict[tuple[int, frozenset[int]], Predictions] = {}
@@ -57,7 +60,7 @@ class EdgeBench:
         """Logits of a unit's recorded windows by a model that saw neither it nor ``without``."""
         key = (unit, without | {unit})
         if key not in self._predicted:
-            part = self.recorded.of(unit)
+            part = (self.judging if without else self.recorded).of(unit)
             self._predicted[key] = Predictions(as_windows(part), logits(self.model(key[1]), part))
         return self._predicted[key]
 

@@ -65,6 +65,7 @@ class EdgePipeline:
 
     def __init__(self, space: Space, progress: Progress, lab: Sequences | None = None, lab_digest: str = "") -> None:
         self.space, self.progress, self.lab, self.lab_digest = space, progress, lab, lab_digest
+        self._benches: dict[int, EdgeBench] = {}
 
     @cached_property
     def extractor(self) -> Extractor:
@@ -76,8 +77,12 @@ class EdgePipeline:
         return load_public(self.space.data, self.extractor, cache, progress=self.progress)[0]
 
     def bench(self, seed: int) -> EdgeBench:
-        sequences = self.public if self.lab is None else join([self.public, self.lab])
-        return EdgeBench(sequences, default_settings(self.extractor.schema), seed, self.progress)
+        """One a seed, so that `all` fits each network once."""
+        if seed not in self._benches:
+            sequences = self.public if self.lab is None else join([self.public, self.lab])
+            settings = default_settings(self.extractor.schema)
+            self._benches[seed] = EdgeBench(sequences, settings, seed, self.progress)
+        return self._benches[seed]
 
     def train(self) -> list[Path]:
         """Fits on everything, calibrates on out-of-source predictions."""

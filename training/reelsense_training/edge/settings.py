@@ -20,7 +20,7 @@ class Settings:
     convolution: tuple[int, int] = (16, 32)
     hidden: int = 16
     disturbance: Disturbance = field(default_factory=Disturbance)
-    steps: int = 60
+    steps: int = 120
     batch: int = 64  # sequences a step
     seconds: int = 20  # windows of a sequence that are read at once
     from_start: float = 0.7  # of the crops; the others begin anywhere, as flows do that are met half-way
