@@ -21,6 +21,7 @@ from reelsense_training.bench.figures import (
 from reelsense_training.bench.folds import Fold, FoldError, assert_no_leak, folds
 from reelsense_training.bench.predictors import Answers
 from reelsense_training.bench.protocol import on_half, run_folds, training_part
+from reelsense_training.bench.public_data import COUNTED_PER_FLOW, drawn, join
 from reelsense_training.bench.session_rule import scores
 from reelsense_training.bench.targets import held_against
 from reelsense_training.bench.timing import recognitions, summary
@@ -261,3 +262,13 @@ def test_trainer_same_seed_gives_the_same_answers() -> None:
     first, second = trainer.fit(lab, 1), trainer.fit(lab, 1)
     assert isinstance(first, Scored)
     assert np.array_equal(first.predict(lab.windows), second.predict(lab.windows))
+
+
+def test_join_and_draw_public_flows_are_capped_and_never_mixed_with_the_lab() -> None:
+    lab, public = make_lab(per=30), make_lab(per=50, seed=2)
+    both = join(lab, public)
+    assert len(np.unique(both.windows.flow)) == len(lab.sessions) + len(public.sessions)
+    chosen = drawn(both, len(lab.sessions), 1)
+    of_lab = both.windows.session < len(lab.sessions)
+    assert chosen[of_lab].all()
+    assert np.bincount(both.windows.flow[chosen & ~of_lab]).max() == COUNTED_PER_FLOW

@@ -136,7 +136,7 @@ def _with_lab(folds: list[Fold], lab_sessions: int) -> list[Fold]:
     ]
 
 
-def _drawn(both: Lab, lab_sessions: int, seed: int) -> NDArray[np.bool_]:
+def drawn(both: Lab, lab_sessions: int, seed: int) -> NDArray[np.bool_]:
     """All windows of the lab; of each public flow a few at random, or long flows would crowd out the others."""
     windows = both.windows
     key = windows.flow.astype(np.int64) * 2 + windows.counted
@@ -152,10 +152,10 @@ def _drawn(both: Lab, lab_sessions: int, seed: int) -> NDArray[np.bool_]:
 def public_json(lab: Lab, public: Lab, trainer: Trainer, seed: int, progress: Progress) -> dict[str, object]:
     """Both figures of the public traces, each with everything chosen while the tested part is hidden."""
     both, offset = join(lab, public), len(lab.sessions)
-    drawn = _drawn(both, offset, seed)
+    chosen = drawn(both, offset, seed)
 
     def answer(folds: list[Fold]) -> Result:
-        return run_folds(both, _with_lab(folds, offset), trainer, seed, progress=progress, trainable=drawn)
+        return run_folds(both, _with_lab(folds, offset), trainer, seed, progress=progress, trainable=chosen)
 
     held, grouped = answer(source_folds(public.sessions)), answer(capture_folds(public, seed))
     return {"held_out": _by_source(both, held), "grouped": _pooled(both, grouped, offset)}

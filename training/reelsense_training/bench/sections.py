@@ -100,7 +100,8 @@ def heat_map(report: Report) -> str:
     )
     return f"""<h2>Reels against everything else, path by path</h2>
 <p class="note">F1 of video where both sides of a cell weigh the same, on recorded sessions. Small figures: 95 %
-interval by bootstrap over sessions; without one, a side has a single session. The framed cell is the headline.</p>
+interval by bootstrap over sessions; without one, a side has a single session. The framed cell is the headline;
+orange is below 0.9.</p>
 {_heat(report["grid"], "path", worst)}{details}"""
 
 

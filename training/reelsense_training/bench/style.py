@@ -12,7 +12,7 @@ CSS = """\
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:16px/1.5 system-ui,"Segoe UI",Roboto,sans-serif;
 font-variant-numeric:tabular-nums}
-main{max-width:1120px;margin:0 auto;padding:48px 28px 96px}
+main{max-width:1240px;margin:0 auto;padding:48px 28px 96px}
 header p.kicker{margin:0;color:var(--soft);font-size:14px}
 h1{font-size:38px;line-height:1.15;margin:4px 0 8px;letter-spacing:-.02em;font-weight:680}
 h2{font-size:23px;margin:64px 0 4px;letter-spacing:-.01em}
@@ -38,7 +38,8 @@ table.heat{border-collapse:separate;border-spacing:3px;width:auto;min-width:60%}
 table.heat th,table.heat td{border:0}
 table.heat td{border-radius:4px;text-align:center;padding:9px 6px;font-weight:600;min-width:72px}
 table.heat td small{display:block;font-weight:400;font-size:11px;opacity:.85}
-table.heat th[scope=row]{text-align:left;color:var(--ink);font-size:14px;padding-left:0}
+table.heat th[scope=row]{text-align:left;color:var(--ink);font-size:14px;padding-left:0;
+vertical-align:middle;white-space:nowrap}
 table.heat th[scope=col]{text-align:center;color:var(--ink);white-space:normal;padding:8px 4px}
 table.heat th small{display:block;color:var(--soft);font-weight:400;font-size:11px}
 table.heat td.out{font-weight:400;color:var(--soft);border:1px dashed var(--rule)}
