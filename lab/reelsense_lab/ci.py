@@ -23,7 +23,7 @@ UNCERTAIN_SHARE = (0.02, 0.98)  # of a session that does both
 
 
 def joined(folder: Path) -> list[str]:
-    """Every row of the truth must be a window of `reelsense classify`, with the same counts, and the other way round."""
+    """Truth rows and windows of `reelsense classify` must be the same ones, with the same counts."""
     run = subprocess.run(
         [str(CLASSIFIER), "classify", str(folder / "trace.pcap"), "--format", "csv"],
         capture_output=True,

@@ -18,6 +18,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -90,7 +91,7 @@ def read_actions(file: Path, offset: float) -> list[Action]:
             found.append(Action(time, row["label"], row["workload"], servers))
     if not found and not problems:
         problems.append(f"{file}: expected at least one action")
-    if any(later.time < earlier.time for earlier, later in zip(found, found[1:], strict=False)):
+    if any(later.time < earlier.time for earlier, later in pairwise(found)):
         problems.append(f"{file}: time: expected times that never go back")
     if problems:
         raise LabError("\n".join(problems))
