@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from reelsense_training.bench import controls
 from reelsense_training.bench.cells import Rules, grid
@@ -19,7 +22,7 @@ from reelsense_training.bench.figures import (
     rounded,
 )
 from reelsense_training.bench.folds import Fold, FoldError, assert_no_leak, folds
-from reelsense_training.bench.predictors import Answers
+from reelsense_training.bench.predictors import Answers, StepModel, load_bundle
 from reelsense_training.bench.protocol import on_half, run_folds, training_part
 from reelsense_training.bench.public_data import COUNTED_PER_FLOW, drawn, join
 from reelsense_training.bench.session_rule import scores
@@ -272,3 +275,37 @@ def test_join_and_draw_public_flows_are_capped_and_never_mixed_with_the_lab() ->
     of_lab = both.windows.session < len(lab.sessions)
     assert chosen[of_lab].all()
     assert np.bincount(both.windows.flow[chosen & ~of_lab]).max() == COUNTED_PER_FLOW
+
+
+def write_counter(folder: Path) -> Path:
+    """A stateful bundle whose probability is a tenth of the number of steps that its flow has made."""
+    graph = helper.make_graph(
+        [helper.make_node("Add", ["state", "one"], ["next_state"]),
+         helper.make_node("Mul", ["next_state", "tenth"], ["scaled"]),
+         helper.make_node("ReduceSum", ["window"], ["sum"], axes=[1], keepdims=1),
+         helper.make_node("Mul", ["sum", "zero"], ["nothing"]),
+         helper.make_node("Add", ["scaled", "nothing"], ["probability"])],
+        "counter",
+        [helper.make_tensor_value_info("window", TensorProto.FLOAT, ["batch", 44]),
+         helper.make_tensor_value_info("state", TensorProto.FLOAT, ["batch", 1])],
+        [helper.make_tensor_value_info("probability", TensorProto.FLOAT, ["batch", 1]),
+         helper.make_tensor_value_info("next_state", TensorProto.FLOAT, ["batch", 1])],
+        [helper.make_tensor(name, TensorProto.FLOAT, [1], [value])
+         for name, value in (("one", 1.0), ("tenth", 0.1), ("zero", 0.0))],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=8)
+    onnx.save(model, folder / "model.onnx")
+    manifest = {"name": "counter", "version": "1.0.0", "threshold": 0.5, "uncertain": [0.4, 0.6]}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_step_model_each_flow_keeps_a_state_of_its_own(tmp_path: Path) -> None:
+    windows = make_lab(per=5).windows
+    keep = np.ones(len(windows), np.bool_)
+    keep[7:10] = False  # the second flow is shorter
+    windows = windows.take(keep)
+    model = load_bundle(write_counter(tmp_path), NAMES)
+    assert isinstance(model, StepModel)
+    expected = [0.1 * (i + 1) for flow in np.unique(windows.flow) for i in range(int((windows.flow == flow).sum()))]
+    assert model.predict(windows) == pytest.approx(expected)

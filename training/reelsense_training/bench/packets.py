@@ -67,13 +67,18 @@ class Packets:
                             np.minimum(self.size, 65_535).astype(np.uint16), self.up)  # fmt: skip
 
     def through(self, series: PacketSeries) -> Packets:
-        """What a transform of ``series()`` made, with truth back: that of the last packet recorded by then."""
+        """What a transform of ``series()`` made, with truth back.
+
+        Packet by packet where none was dropped or merged, else that of the last packet recorded by then.
+        """
         starts = np.where(np.diff(self.off) > 0, self.t_us[np.minimum(self.off[:-1], len(self.t_us) - 1)], 0)
         flow = np.repeat(np.arange(series.flows), series.lengths())
         t_us = series.t_us.astype(np.int64) + starts[flow]
         recorded = self.flow() * _BIG + self.t_us
         source = np.searchsorted(recorded, flow * _BIG + t_us, side="right") - 1
         source = np.maximum(source, self.off[flow])
+        if np.array_equal(series.off, self.off):
+            source = np.arange(len(t_us))
         return replace(self, off=series.off, t_us=t_us, size=series.size.astype(np.int64), up=series.up,
                        video=self.video[source], workload=self.workload[source])  # fmt: skip
 
