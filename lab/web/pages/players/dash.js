@@ -8,7 +8,9 @@ const RETRY_MS = 2000;
 export class DashPlayer {
   constructor(media, address, settings) {
     this.player = globalThis.dashjs.MediaPlayer().create();
-    this.player.updateSettings(settings);
+    const utcSynchronization = { enabled: false }; // the clock is the same, and no public time server is to be asked
+    this.player.updateSettings({ streaming: { ...settings.streaming, utcSynchronization } });
+    this.player.clearDefaultUTCTimingSources();
     this.player.on('error', ({ error }) => {
       report('retry', { message: String(error?.message ?? error) });
       clearTimeout(this.again);
