@@ -161,7 +161,7 @@ class Models(CliTest):
 
     def test_view_and_schema_that_do_not_match_are_refused(self):
         for changes in ({"reelsense.view": "record"}, {"reelsense.view": "packet"}, {"reelsense.view": "other"}):
-            described, onnx = self.socket_model(**changes)
+            _, onnx = self.socket_model(**changes)
             done = run("model", "inspect", self.write("m.onnx", onnx))
             self.assert_exit(done, 2)
 
@@ -209,7 +209,9 @@ class BadInput(CliTest):
             self.assert_exit(run("features", "--view", view, path), 1)
 
     def test_records_have_no_bins(self):
-        self.assert_exit(run("features", "--view", "record", "--bins", self.write("log.csv", RECORD_HEADER.encode())), 1)
+        self.assert_exit(
+            run("features", "--view", "record", "--bins", self.write("log.csv", RECORD_HEADER.encode())), 1
+        )
 
     def test_a_header_alone_gives_no_rows(self):
         for view, header in (("socket", SOCKET_HEADER), ("record", RECORD_HEADER)):

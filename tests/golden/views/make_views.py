@@ -81,7 +81,8 @@ def regular_records(length_ms: int, count: int, each: int) -> list[tuple[str, Re
         start = T0 + 777 * MS + k * length_ms * MS
         on = k % 3 != 2
         down, up = (each, each // 40) if on else (900, 600)
-        rows.append(("f", Record(start, start + (length_ms - 50) * MS, up, down, max(1, up // 60), max(1, down // 1400))))
+        packets = max(1, up // 60), max(1, down // 1400)
+        rows.append(("f", Record(start, start + (length_ms - 50) * MS, up, down, *packets)))
     return rows
 
 

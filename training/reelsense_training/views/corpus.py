@@ -78,9 +78,7 @@ OTHER_VIEWS = {
 }
 
 
-def view_rows(
-    series: PacketSeries, spec: ViewSpec, extractor: Extractor, phase_us: int
-) -> dict[str, NDArray]:
+def view_rows(series: PacketSeries, spec: ViewSpec, extractor: Extractor, phase_us: int) -> dict[str, NDArray]:
     """rows float32 [W, F], flow, second, active [W] of one series; ``extractor`` has the view and the setting."""
     found = extractor.extract(series, phase_us)
     second = found.second.astype(np.int32)
@@ -105,9 +103,7 @@ def _cached_rows(
         return dict(stored)
 
 
-def build_view_corpus(
-    data: Path, program: Path, view: str, cache: Path, progress: Progress = lambda _: None
-) -> Corpus:
+def build_view_corpus(data: Path, program: Path, view: str, cache: Path, progress: Progress = lambda _: None) -> Corpus:
     """Rows of every public source, variant and setting, as ``build_corpus`` gives the packet view's."""
     require_data(data)
     cache.mkdir(parents=True, exist_ok=True)
