@@ -90,7 +90,7 @@ class Extractor:
                 "--phase-us", str(phase_us), *self.options,
             )  # fmt: skip
             rows = np.load(npy)
-            columns = np.genfromtxt(index, delimiter=",", names=True, dtype=np.int64)
+            columns = np.atleast_1d(np.genfromtxt(index, delimiter=",", names=True, dtype=np.int64))
         if rows.shape != (len(columns), len(self.schema.names)):
             raise ExtractorError(f"{self.program}: {rows.shape} rows for an index of {len(columns)}")
         if not np.isfinite(rows).all():
