@@ -31,14 +31,13 @@ def load_all(files: Sequence[Path], radio: Path | None) -> list[scenario.Session
     return sessions
 
 
-def radio_profiles(radio: Path) -> list[dict[str, object]]:
-    """Real radio traces as path profiles, converted once by lab/profiles/convert.py."""
-    folder = prerequisites.DEFAULT_BUILD / "radio-profiles"
-    convert = [sys.executable, str(profiles.FOLDER / "convert.py"), str(radio), "--out", str(folder)]
+def radio_profiles(radio: Path) -> list[str]:
+    """Real radio traces as path profiles, made by lab/profiles/convert.py; gives their names."""
+    convert = [sys.executable, str(profiles.FOLDER / "convert.py"), str(radio), str(profiles.RADIO)]
     done = subprocess.run(convert, capture_output=True, text=True, check=False)
     if done.returncode:
         raise LabError(f"--radio {radio}: {done.stderr.strip()}")
-    return profiles.load_folder(folder)
+    return list(profiles.radio_names())
 
 
 def run_sessions(sessions: list[scenario.Session], arguments: argparse.Namespace, subset: str) -> int:

@@ -11,9 +11,10 @@ from statistics import fmean
 from typing import Any
 
 from reelsense_lab.errors import LabError
-from reelsense_lab.prerequisites import LAB
+from reelsense_lab.prerequisites import DEFAULT_BUILD, LAB
 
 FOLDER = LAB / "profiles"
+RADIO = DEFAULT_BUILD / "radio-profiles"  # made of measured traces by convert.py
 OPPORTUNITY_BITS = 1500 * 8
 
 
@@ -22,20 +23,19 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
 
 
+def radio_names() -> tuple[str, ...]:
+    return tuple(sorted(file.stem for file in RADIO.glob("*.json")))
+
+
 def load(path: str | dict[str, Any]) -> dict[str, Any]:
     """A profile by its name, or as the scenario gives it."""
     if isinstance(path, dict):
         return path
-    file = FOLDER / f"{path}.json"
-    if not file.exists():
-        raise LabError(f"no path profile {path}; there are: {', '.join(names())}")
-    loaded: dict[str, Any] = json.loads(file.read_text())
-    return loaded
-
-
-def load_folder(folder: Path) -> list[dict[str, Any]]:
-    """Profiles made elsewhere, such as by lab/profiles/convert.py; each carries its file's name."""
-    return [{"name": file.stem, **json.loads(file.read_text())} for file in sorted(folder.glob("*.json"))]
+    for file in (FOLDER / f"{path}.json", RADIO / f"{path}.json"):
+        if file.exists():
+            loaded: dict[str, Any] = json.loads(file.read_text())
+            return loaded
+    raise LabError(f"no path profile {path}; there are: {', '.join((*names(), *radio_names()))}")
 
 
 def start_s(profile: dict[str, Any], seed: int) -> float:

@@ -158,7 +158,11 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
             f"a list of two or more of {', '.join(names)}",
         ),
         "path": (
-            lambda value: value in profiles.names() if isinstance(value, str) else isinstance(value, dict),
+            lambda value: (
+                value in (*profiles.names(), *profiles.radio_names())
+                if isinstance(value, str)
+                else isinstance(value, dict)
+            ),
             f"a profile ({', '.join(profiles.names())}) or a mapping in the form of lab/profiles/*.json",
         ),
         "protocol": _one_of(PROTOCOLS),
@@ -276,7 +280,7 @@ def _complete(settings: dict[str, Any], where: str, problems: Problems) -> None:
         problems.add(f"{where}.seconds", f"at least {MIN_PART_S:g} s for each of {len(parts)} parts", seconds)
 
 
-def load(file: Path, extra_paths: Iterable[dict[str, Any]] = ()) -> list[Session]:
+def load(file: Path, extra_paths: Iterable[str] = ()) -> list[Session]:
     """Every session of a scenario file, in the order to run them."""
     problems = Problems(file)
     try:
@@ -304,11 +308,17 @@ def load(file: Path, extra_paths: Iterable[dict[str, Any]] = ()) -> list[Session
     return _sessions(document, seed, defaults, list(extra_paths), problems)
 
 
+def _spread(values: Sequence[str], most: int) -> list[str]:
+    """At most `most` of the values, from all over the list: measured traces must not crowd out the built-in paths."""
+    step = max(1.0, len(values) / most)
+    return [values[int(number * step)] for number in range(min(most, len(values)))]
+
+
 def _sessions(
     document: Mapping[str, Any],
     seed: int,
     defaults: Mapping[str, Any],
-    extra_paths: list[dict[str, Any]],
+    extra_paths: list[str],
     problems: Problems,
 ) -> list[Session]:
     found: list[dict[str, Any]] = []
@@ -318,7 +328,7 @@ def _sessions(
             if document.get("extra_paths") and extra_paths and "path" in entry.get("rotate", {}):
                 paths = entry["rotate"]["path"]
                 paths = list(profiles.names()) if paths == "all" else paths
-                entry = {**entry, "rotate": {**entry["rotate"], "path": [*paths, *extra_paths]}}
+                entry = {**entry, "rotate": {**entry["rotate"], "path": [*paths, *_spread(extra_paths, len(paths))]}}
             settings = _expand_matrix(entry, where, defaults, seed, problems)
         else:
             _check_settings(entry, f"{where}.", problems)

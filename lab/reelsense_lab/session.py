@@ -15,8 +15,8 @@ from reelsense_lab.scenario import Part, Session
 COLUMNS = ("time", "label", "workload", "playing", "stalled", "bytes_down")
 VIDEO, NON_VIDEO = "video", "non-video"
 HALF_SECOND = 0.5
-# What ends the clip in front: the person goes on or opens another page, or the page closes.
-ENDINGS = frozenset(("swipe", "leave", "close", "ended", "open"))
+# What ends the clip in front, besides the next one's play. Not a swipe: it may be too weak to move on.
+ENDINGS = frozenset(("leave", "close", "open"))
 
 
 @dataclass(frozen=True, slots=True)

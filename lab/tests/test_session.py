@@ -14,9 +14,9 @@ def event(time: float, kind: str) -> dict[str, Any]:
     return {"time": time, "tab": "main", "event": kind}
 
 
-def test_playback_stall_and_swipe_give_intervals_and_first_frames() -> None:
-    first = [event(1, "play"), event(1.4, "first_frame"), event(5, "stall"), event(7, "resume"), event(9, "swipe")]
-    never = [event(9.1, "play"), event(10, "swipe")]
+def test_playback_stall_and_leaving_give_intervals_and_first_frames() -> None:
+    first = [event(1, "play"), event(1.4, "first_frame"), event(5, "stall"), event(7, "resume"), event(9, "leave")]
+    never = [event(9.1, "play"), event(10, "leave")]
     last = [event(10.1, "play"), event(10.3, "first_frame"), event(12, "close")]
     made = session.playback([*first, *never, *last])
     assert made.playing == [session.Interval(1.4, 5), session.Interval(7, 9), session.Interval(10.3, 12)]
@@ -24,6 +24,11 @@ def test_playback_stall_and_swipe_give_intervals_and_first_frames() -> None:
     figures = made.figures()
     assert (figures["clips_started"], figures["never_started"], figures["stalls"]) == (3, 1, 1)
     assert figures["first_frame_s_max"] == 0.4
+
+
+def test_playback_swipe_that_does_not_move_on_leaves_the_clip_playing() -> None:
+    made = session.playback([event(1, "play"), event(2, "first_frame"), event(4, "swipe"), event(9, "close")])
+    assert made.playing == [session.Interval(2, 9)]
 
 
 def test_playback_another_page_ends_the_clip() -> None:
