@@ -29,7 +29,7 @@ struct EmulatorOptions {
   std::string control;  // path of the control socket; empty: none
   std::uint64_t seed = 1;
   std::int64_t offset_ns = 0;  // where in the profile to begin
-  std::int64_t tick_ns = 1'000'000;
+  std::int64_t tick_ns = 2'000'000;
 };
 
 class Emulator {

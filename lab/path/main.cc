@@ -27,7 +27,7 @@ struct Arguments {
   std::string check;
   std::string describe;
   double start_s = 0;
-  double tick_us = 1000;
+  double tick_us = 2000;
   int ready_fd = -1;
 };
 

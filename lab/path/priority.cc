@@ -13,7 +13,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr NumberRange kPort{0, 65535, "a port", true};
+constexpr NumberRange kPort{0, 65535, "port", true};
 
 std::optional<Address> parse_address(const std::string& text) {
   Address address{};

@@ -94,7 +94,7 @@ class PathTest(unittest.TestCase):
 
         attempts(measure)
 
-    def test_Cpu_49MbitForwarded_IsBelowTenMicrosecondsAPacket(self) -> None:
+    def test_Cpu_49MbitForwarded_IsFarBelowAWakeUpAPacket(self) -> None:
         def measure() -> tuple[bool, str]:
             profile = path({"rate": {"mbit": 50}, "delay_ms": 10, "queue": {"bytes": 500_000}})
             with emulator(BINARY, NETWORK, profile) as running:
@@ -103,7 +103,7 @@ class PathTest(unittest.TestCase):
                 arrivals, _ = offer(5, 49)
                 cpu_s = running.cpu_s() - before
             cost_us = cpu_s / len(arrivals) * 1e6
-            return cost_us < 10, f"{cost_us:.1f} µs CPU a packet over {len(arrivals)} packets at 49 Mbit/s"
+            return cost_us < 20, f"{cost_us:.1f} µs CPU a packet over {len(arrivals)} packets at 49 Mbit/s"
 
         attempts(measure)
 
@@ -124,19 +124,21 @@ class PathTest(unittest.TestCase):
         profile = path({"rate": "unlimited", "delay_ms": 0, "loss": {"probability": 0.1}})
         with emulator(BINARY, NETWORK, profile, seed=5) as running:
             warm_up()
-            before = running.ask({"stats": True})["down"]["in"]["packets"]
+            before = running.ask({"stats": True})["down"]
             arrivals, _ = offer(4, 4, 200)
-            report = running.end()
-        sent = report["down"]["in"]["packets"] - before
+            after = running.ask({"stats": True})["down"]
+        at_risk = [each["in"]["packets"] - each["exempt"]["packets"] for each in (before, after)]
+        sent = at_risk[1] - at_risk[0]
         lost = sent - len(arrivals)
         sigma = math.sqrt(sent * 0.1 * 0.9)
         print(f"  lost {lost} of {sent}: {100 * lost / sent:.2f} %, expected {sent * 0.1:.0f} ± {3.3 * sigma:.0f}")
         self.assertLess(abs(lost - sent * 0.1), 3.3 * sigma)  # 99.9 %
-        self.assertGreaterEqual(report["down"]["dropped"]["loss"]["packets"], lost)
+        counted = [each["dropped"]["loss"]["packets"] for each in (before, after)]
+        self.assertEqual(counted[1] - counted[0], lost)
 
     def test_Opportunities_Saturated_DeliverTheTracesTotal(self) -> None:
         # 389 opportunities a second, in bunches and gaps as a cell's are: squares leave no even spacing.
-        times = sorted((number * number) % 997 for number in range(388)) + [1000]
+        times = [*sorted(number * number % 997 for number in range(388)), 1000]
 
         def measure() -> tuple[bool, str]:
             profile = path({"rate": {"opportunities_ms": times}, "delay_ms": 5, "queue": {"bytes": 300_000}})
