@@ -6,7 +6,6 @@ import functools
 import json
 import random
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
