@@ -70,8 +70,9 @@ class Network:
     def make(self) -> None:
         for name in self.names.values():
             run("ip", "netns", "add", name)
+            # Nothing but the test's own packets: IPv6 announces itself on a new device.
+            run("ip", "netns", "exec", name, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         router = self.names["router"]
-        run("ip", "netns", "exec", router, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         for end, address in (("client", CLIENT), ("server", SERVER)):
             name = self.names[end]
             run("ip", "link", "add", "lab0", "netns", name, "type", "veth", "peer", "name", end, "netns", router)
