@@ -6,6 +6,7 @@ Needs PyTorch and OpenVINO (scripts/torch-venv); skipped elsewhere.
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +16,29 @@ from conftest import REPOSITORY, make_series
 torch = pytest.importorskip("torch", reason="SKIPPED: no PyTorch in this environment; run scripts/torch-venv")
 pytest.importorskip("openvino", reason="SKIPPED: no OpenVINO in this environment; run scripts/torch-venv")
 
+from reelsense_training.data.dataset import VARIANTS  # noqa: E402
 from reelsense_training.data.extractor import Extractor  # noqa: E402
 from reelsense_training.edge.contract import EdgeContract  # noqa: E402
 from reelsense_training.edge.export import run_steps, to_onnx, to_torchscript  # noqa: E402
 from reelsense_training.edge.forest import Trees, fit_forest  # noqa: E402
 from reelsense_training.edge.layout import width  # noqa: E402
 from reelsense_training.edge.model import EdgeModel  # noqa: E402
-from reelsense_training.edge.parity import PLAN, onnx_step, openvino_step, run, torch_step  # noqa: E402
+from reelsense_training.edge.parity import (  # noqa: E402
+    PLAN,
+    largest_differences,
+    onnx_step,
+    openvino_step,
+    run,
+    torch_step,
+)
 from reelsense_training.edge.predict import logits, probabilities  # noqa: E402
-from reelsense_training.edge.sequences import Sequences, extract, join, sequences_from_rows  # noqa: E402
+from reelsense_training.edge.sequences import (  # noqa: E402
+    Sequences,
+    extract,
+    join,
+    load_public,
+    sequences_from_rows,
+)
 from reelsense_training.edge.settings import Settings  # noqa: E402
 from reelsense_training.edge.train import fit  # noqa: E402
 from reelsense_training.fit.estimators import TreeParams  # noqa: E402
@@ -160,3 +175,14 @@ def test_extract_gives_the_bins_of_the_window(extractor: Extractor) -> None:
     bins = found["rows"][:, -40:]
     assert bins[:, :20].sum() == series.size[~series.up].sum()
     assert bins[:, 20:].sum() == series.size[series.up].sum()
+
+
+def test_released_bundle_on_real_sequences_agrees_in_every_engine(
+    data_folder: Path, extractor: Extractor, tmp_path: Path
+) -> None:
+    folder = sorted(REPOSITORY.glob("models/reelsense-edge/*/manifest.json"))[-1].parent
+    recorded, _ = load_public(data_folder, extractor, tmp_path, variants=VARIANTS[:1])
+    state = len(json.loads((folder / "golden.json").read_text())["state"][0])
+    found = largest_differences(folder, recorded, state)
+    assert found.pop("windows") >= 2_000
+    assert max(found.values()) <= 1e-5
