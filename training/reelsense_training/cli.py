@@ -12,23 +12,26 @@ from typing import TYPE_CHECKING
 from reelsense_training import __version__
 
 if TYPE_CHECKING:
+    from reelsense_training.bench.trainers import Trainer
     from reelsense_training.pipeline import Pipeline, Product
 
 EXAMPLES = """\
 examples:
-  reelsense-train all                         dataset, train, evaluate, export: the released bundles
+  reelsense-train all --lab build/lab/full    dataset, train, evaluate, bench, export: the released bundles
   reelsense-train all --models /tmp/models    the same, elsewhere; compare with: diff -r models /tmp/models
   reelsense-train dataset                     feature rows of every source into the cache, and a table of them
   reelsense-train train --product reelsense-ue
   reelsense-train evaluate                    figures of what `train` made, into build/train/
+  reelsense-train bench --lab build/lab/full  ReelBench of each product: report.json, report.html in build/train/
   reelsense-train export                      bundles from what `train` and `evaluate` left
   reelsense-train card                        model cards of the released bundles, from their manifests
-  reelsense-train lab                         the released models on the lab captures of tests/captures
+  reelsense-train captures                    the released models on the shipped captures of tests/captures
 
 Rows come from the C++ extractor (build it first); progress goes to standard error.
 exit: 0 done, 1 a step failed or its input is absent, 2 wrong usage
 """
-STEPS = ("dataset", "train", "evaluate", "export", "card", "lab", "all")
+STEPS = ("dataset", "train", "evaluate", "bench", "export", "card", "captures", "all")
+CHAIN = ("train", "evaluate", "bench", "export")
 
 
 def _parser(repository: Path) -> argparse.ArgumentParser:
@@ -38,11 +41,15 @@ def _parser(repository: Path) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("step", choices=STEPS, help="what to do; `all` is dataset, train, evaluate, export")
+    parser.add_argument("step", choices=STEPS, help="what to do; `all` is dataset, train, evaluate, bench, export")
     parser.add_argument(
         "--data", type=Path, default=repository.parent / "shared" / "data" / "public",
         help="folder of the packet series (default: ../shared/data/public beside the checkout)",
     )  # fmt: skip
+    parser.add_argument(
+        "--lab", type=Path,
+        help="folder of lab sessions (`reelsense-lab full`) to train on and to hold out; without it, public data only",
+    )
     parser.add_argument(
         "--reelsense", type=Path, default=repository / "build" / "release" / "bin" / "reelsense",
         help="the extractor (default: build/release/bin/reelsense)",
@@ -92,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
     if unknown:
         parser.error(f"no product {', '.join(unknown)}; there are {', '.join(known)}")
     products = tuple(known[name] for name in args.product or known)
-    space = Workspace(repository, args.data, args.reelsense, args.work, args.models)
+    space = Workspace(repository, args.data, args.reelsense, args.work, args.models, args.lab)
     pipeline = Pipeline(space, products, _progress(args.quiet))
     # Fits run side by side, each on one thread: a thread pool inside each would only make them wait.
     with threadpool_limits(1):
@@ -109,18 +116,36 @@ def _run(args: argparse.Namespace, pipeline: Pipeline, products: tuple[Product, 
         if args.step == "card":
             for path in cards(args.models, products):
                 print(path)
-        if args.step == "lab":
+        if args.step == "captures":
             print(lab_tables(pipeline.space, products))
         if args.step in ("dataset", "all"):
             print(dataset_table(pipeline.corpus), file=sys.stderr if args.step == "all" else sys.stdout)
-        for step in ("train", "evaluate", "export"):
+        for step in CHAIN:
             if args.step in (step, "all"):
-                for path in getattr(pipeline, step)():
+                written = pipeline.reelbench(_edge_trainer(pipeline)) if step == "bench" else getattr(pipeline, step)()
+                for path in written:
                     print(path)
     except (DataError, ExtractorError, LabError, StepError, OSError) as error:
         print(f"reelsense-train: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _edge_trainer(pipeline: Pipeline) -> Trainer | None:
+    """Who answers uncertain windows in ReelBench; nobody where PyTorch is not installed."""
+    try:
+        import torch
+    except ImportError:
+        pipeline.progress("no PyTorch here (scripts/torch-venv): escalation to the edge is left out")
+        return None
+    from reelsense_training.edge.lab_trainer import EdgeTrainer
+    from reelsense_training.edge.pipeline import default_settings
+    from reelsense_training.edge.sequences import load_public
+
+    torch.set_num_threads(1)
+    space, extractor = pipeline.space, pipeline.extractor
+    public, _ = load_public(space.data, extractor, space.cache, progress=pipeline.progress)
+    return EdgeTrainer(public, default_settings(extractor.schema))
 
 
 if __name__ == "__main__":

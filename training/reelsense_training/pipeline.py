@@ -1,4 +1,4 @@
-"""The steps of a release, each from files to files: dataset, train, evaluate, export."""
+"""The steps of a release, each from files to files: dataset, train, evaluate, bench, export."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 
+from reelsense_training.bench.cells import Rules
+from reelsense_training.bench.commands import Run, run_protocol
+from reelsense_training.bench.emulate import emulate
+from reelsense_training.bench.folds import folds
+from reelsense_training.bench.page import render
+from reelsense_training.bench.trainers import OWN, Trainer
 from reelsense_training.data.dataset import VARIANTS, Corpus, build_corpus
 from reelsense_training.data.extractor import Extractor, FeatureSchema
+from reelsense_training.data.lab import LabCorpus, load_lab_corpus, with_lab
 from reelsense_training.data.series import SOURCES
 from reelsense_training.fit import ablation
 from reelsense_training.fit import candidates as cand
@@ -26,18 +33,23 @@ from reelsense_training.model.metadata import Contract
 from reelsense_training.release.bundle import Release, rewrite_card, write_bundle
 from reelsense_training.release.histograms import reference_histograms
 from reelsense_training.release.lab import lab_table
-from reelsense_training.release.report import conditions_json, held_out_json, known_json, rounded
+from reelsense_training.release.lab_trainers import UeTrainer
+from reelsense_training.release.report import bench_json, conditions_json, held_out_json, known_json, rounded
+from reelsense_training.views import OTHER_VIEWS, build_view_corpus
 
 Progress = Callable[[str], None]
-VERSION = "0.1.0"
+VERSION = "1.0.0"
 SEEDS = (1, 2, 3)
 BUDGET = Budget(active_per_flow=4, light_per_flow=1)
+BENCH_FOLDS = 12
+BENCH_SEEDS = 2
+CONTROL_FOLDS = 4
 METHOD = (
-    "Windows as recorded and over other links (token bucket 0.5–10 Mbit/s with 50 ms–2 s of queue, ACKs "
-    "thinned 2–8:1, other phases), features by the C++ extractor; {windows} windows, at most {active} active "
-    "and {light} light a flow and variant; light windows weigh {light_weight} of active ones, sources and "
-    "classes alike. "
-    "{fitted} Chosen among {candidates} on sources that the candidate had not seen."
+    "{sources}: windows as recorded, over other links (token bucket 0.5–10 Mbit/s with 50 ms–2 s of queue, ACKs "
+    "thinned 2–8:1, other phases) and by other collectors (lost packets, receive offload, coarse clock), features by "
+    "the C++ extractor; {windows} windows, at most {active} active and {light} light a flow and variant; light windows "
+    "weigh {light_weight} of active ones, sources and classes alike, and the lab's workloads "
+    "alike in it. {fitted} Chosen among {candidates} on sources and app designs that the candidate had not seen."
 )
 
 
@@ -53,6 +65,7 @@ class Product:
     kind: str
     description: str
     fitted: str
+    view: str = "packet"
 
     def candidates(self, schema: FeatureSchema) -> tuple[Candidate, ...]:
         return cand.tree_candidates(schema) if self.kind == "trees" else cand.linear_candidates(schema)
@@ -69,6 +82,16 @@ PRODUCTS = (
         "Video or not, per flow and second: logistic regression on the packet view, the trees' yardstick.",
         "Logistic regression on standardised features.",
     ),
+    Product(
+        "reelsense-ue-socket", "trees",
+        "Video or not, per connection and second, from the bytes an app reads and writes on a socket.",
+        "LightGBM, extra-random trees, monotone where physics gives the sign.", "socket",
+    ),
+    Product(
+        "reelsense-ue-record", "trees",
+        "Video or not, per flow record: for NetFlow and IPFIX collectors.",
+        "LightGBM, extra-random trees, monotone where physics gives the sign.", "record",
+    ),
 )  # fmt: skip
 
 
@@ -81,6 +104,7 @@ class Workspace:
     program: Path
     work: Path
     models: Path
+    lab: Path | None = None  # sessions of the traffic lab; without them a model learns from public sources alone
 
     @property
     def cache(self) -> Path:
@@ -101,7 +125,7 @@ class Trained:
 def train(product: Product, bench: Bench) -> Trained:
     """Chooses by out-of-source predictions, fits on every source, folds the calibration in."""
     options = product.candidates(bench.schema)
-    bench.prefit(options)
+    bench.prefit(options, nested=False)
     candidate, decision, scores = bench.choose(options)
     raw = bench.model(candidate, frozenset())
     platt = decision.platt
@@ -151,10 +175,12 @@ def release(trained: Trained, corpus: Corpus, metrics: dict, histograms: dict) -
     candidates = trained.product.candidates(schema)
     training_data = {
         "digest": corpus.data_sha256,
+        "lab_digest": corpus.lab_sha256,
         "digest_of": "SHA-256 over '<file> <SHA-256>' lines of the source files",
         "sources": {s.name: s.note for s in SOURCES},
         "variants": [asdict(variant) for variant in VARIANTS],
         "method": METHOD.format(
+            sources="Public sources and the traffic lab" if corpus.lab_sha256 else "Public sources",
             windows=metrics["training_windows"], active=BUDGET.active_per_flow, light=BUDGET.light_per_flow,
             light_weight=cand.LIGHT_WEIGHT, fitted=trained.product.fitted,
             candidates=", ".join(f"`{c.name}`" for c in candidates),
@@ -222,52 +248,124 @@ class Pipeline:
 
     def __init__(self, space: Workspace, products: tuple[Product, ...], progress: Progress) -> None:
         self.space, self.products, self.progress = space, products, progress
-        self._benches: dict[int, Bench] = {}
+        self._benches: dict[tuple[str, int], Bench] = {}
+        self._views: dict[str, Corpus] = {}
+
+    @cached_property
+    def extractor(self) -> Extractor:
+        return Extractor(self.space.program)
+
+    @cached_property
+    def public(self) -> Corpus:
+        return build_corpus(self.space.data, self.extractor, self.space.cache, self.progress)
+
+    @cached_property
+    def lab(self) -> LabCorpus | None:
+        if self.space.lab is None:
+            return None
+        return load_lab_corpus(self.space.lab, self.extractor, self.space.cache, self.progress)
 
     @cached_property
     def corpus(self) -> Corpus:
-        return build_corpus(self.space.data, Extractor(self.space.program), self.space.cache, self.progress)
+        """The packet view's windows, the lab's behind the public ones."""
+        return self.public if self.lab is None else with_lab(self.public, self.lab)
 
-    def bench(self, seed: int) -> Bench:
-        if seed not in self._benches:
-            self._benches[seed] = Bench(self.corpus, BUDGET, seed, self.progress)
-        return self._benches[seed]
+    def corpus_of(self, product: Product) -> Corpus:
+        if product.view not in OTHER_VIEWS:
+            return self.corpus
+        if product.view not in self._views:
+            space = self.space
+            self._views[product.view] = build_view_corpus(
+                space.data, space.program, product.view, space.cache, self.progress
+            )
+        return self._views[product.view]
+
+    def bench(self, product: Product, seed: int) -> Bench:
+        key = (product.view, seed)
+        if key not in self._benches:
+            self._benches[key] = Bench(self.corpus_of(product), BUDGET, seed, self.progress)
+        return self._benches[key]
 
     def train(self) -> list[Path]:
         """Each step returns the files or folders that it wrote."""
         written = []
         for product in self.products:
-            trained = train(product, self.bench(SEEDS[0]))
+            trained = train(product, self.bench(product, SEEDS[0]))
             written.append(save_trained(trained, _folder(self.space, product)))
             self.progress(f"{product.name}: chose {trained.candidate.name}")
         return written
 
     def evaluate(self) -> list[Path]:
         written = []
-        benches = [self.bench(seed) for seed in SEEDS]
         for product in self.products:
-            folder = _folder(self.space, product)
-            trained = load_trained(product, self.corpus.schema, folder)
-            metrics, histograms = evaluate(trained, self.corpus, benches, self.progress)
+            benches = [self.bench(product, seed) for seed in SEEDS]
+            folder, corpus = _folder(self.space, product), self.corpus_of(product)
+            trained = load_trained(product, corpus.schema, folder)
+            metrics, histograms = evaluate(trained, corpus, benches, self.progress)
             found = {"metrics": metrics, "histograms": histograms}
             written.append(folder / "evaluation.json")
             written[-1].write_text(json.dumps(found, indent=1) + "\n")
             self.progress(f"{product.name}: held-out headline {metrics['held_out']['headline']}")
         return written
 
+    def reelbench(self, edge: Trainer | None = None) -> list[Path]:
+        """ReelBench of each product of the packet view: its procedure again, with designs and paths held out.
+
+        Controls are those of ReelBench's own trees, which learn from the lab alone, so that labels can be shuffled.
+        """
+        written = []
+        for product in self.products:
+            if self.lab is None or product.view in OTHER_VIEWS:
+                continue
+            folder = _folder(self.space, product)
+            trained = load_trained(product, self.corpus.schema, folder)
+            found = json.loads((folder / "evaluation.json").read_text())
+            trainer = UeTrainer(product.name, self.public, trained.candidate, BUDGET)
+            lab, main = self.lab.lab, product is self.products[0]
+            run = Run(
+                lab, folds(lab.sessions, limit=BENCH_FOLDS), trainer, Rules(), f"{product.name} {VERSION}", "ue",
+                BENCH_SEEDS if main else 1,
+                emulate(lab, self.extractor, self.space.cache, progress=self.progress),
+                self.lab.augmented(), edge if main else None, OWN["trees"] if main else None,
+                CONTROL_FOLDS, public_json(found["metrics"]),
+                "the released procedure, public sources and the fold's training sessions together",
+            )  # fmt: skip
+            written += write_report(run_protocol(run, self.progress), folder / "reelbench")
+        return written
+
     def export(self) -> list[Path]:
         written = []
         for product in self.products:
-            folder = _folder(self.space, product)
-            trained = load_trained(product, self.corpus.schema, folder)
+            folder, corpus = _folder(self.space, product), self.corpus_of(product)
+            trained = load_trained(product, corpus.schema, folder)
             try:
                 found = json.loads((folder / "evaluation.json").read_text())
             except FileNotFoundError as error:
                 raise StepError(f"{error.filename}: absent; run `reelsense-train evaluate` first") from error
-            made = release(trained, self.corpus, found["metrics"], found["histograms"])
+            metrics = found["metrics"]
+            if (report := folder / "reelbench" / "report.json").is_file():
+                metrics["lab"] = bench_json(json.loads(report.read_text()))
+            made = release(trained, corpus, metrics, found["histograms"])
             written.append(write_bundle(made, self.space.models, self.space.repository))
             self.progress(f"{product.name}: wrote {written[-1]}")
         return written
+
+
+def public_json(metrics: dict) -> dict[str, object]:
+    """The public figures of `evaluate` as ReelBench's report states them: apart from the lab's."""
+    return {
+        "held_out": {"headline": metrics["held_out"]["headline"]},
+        "grouped": {"f1": metrics["known"]["f1"]},
+    }
+
+
+def write_report(report: dict[str, object], folder: Path) -> list[Path]:
+    """report.json and the page beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, page = folder / "report.json", folder / "report.html"
+    data.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    page.write_text(render(report))
+    return [data, page]
 
 
 def dataset_table(corpus: Corpus) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -110,17 +111,48 @@ def _augmented(args: argparse.Namespace, emulated: Windows | None) -> Windows | 
     return emulated.take(np.isin(emulated.variant, [names[name] for name in chosen]))
 
 
+@dataclass(frozen=True)
+class Run:
+    """One run of the protocol: who is retrained in every fold, on what, and what stands beside it."""
+
+    lab: Lab
+    split: list[Fold]
+    trainer: Trainer
+    rules: Rules
+    name: str
+    tier: str
+    seeds: int = 1
+    emulated: Windows | None = None  # every session under CONDITIONS
+    augmented: Windows | None = None  # trained on too, of training sessions only
+    edge: Trainer | None = None  # answers the windows that the trainer's models are uncertain of
+    controls: Trainer | None = None  # a trainer that learns from the lab alone, whose labels can be shuffled
+    control_folds: int = 12  # so many of the split's, evenly spread: controls cost many fits
+    public: Json = field(default_factory=dict)
+    note: str = ""
+
+
 def run(args: argparse.Namespace, rules: Rules, progress: Progress) -> Json:
     """The protocol: retrain in every fold, answer for what the fold never saw."""
     trainer = resolve(args.trainer)
     lab, extractor = _lab(args, progress)
-    split = _folds(args, lab)
     windows = None if args.no_emulated else emulate(lab, extractor, args.cache, progress=progress)
-    augmented = _augmented(args, windows)
+    return run_protocol(
+        Run(
+            lab, _folds(args, lab), trainer, rules, args.name or trainer.name, args.tier or "ue", args.seeds, windows,
+            _augmented(args, windows), resolve(args.edge_trainer) if args.edge_trainer else None,
+            None if args.no_controls else trainer, _public(args, lab, extractor, trainer, progress),
+        ),
+        progress,
+    )  # fmt: skip
+
+
+def run_protocol(run: Run, progress: Progress) -> Json:
+    """The report of a run."""
+    lab, rules = run.lab, run.rules
     seeds, first = [], None
-    for seed in range(1, args.seeds + 1):
-        emulated = windows if seed == 1 else None
-        found = run_folds(lab, split, trainer, seed, emulated, augmented, progress)
+    for seed in range(1, run.seeds + 1):
+        emulated = run.emulated if seed == 1 else None
+        found = run_folds(lab, run.split, run.trainer, seed, emulated, run.augmented, progress)
         first = first or found
         made = grid(lab, found.right, rules, seed=seed)
         worst = made.worst()
@@ -128,18 +160,18 @@ def run(args: argparse.Namespace, rules: Rules, progress: Progress) -> Json:
     if first is None:
         raise ValueError("--seeds must be at least 1")
     escalation: Json = {}
-    if args.edge_trainer:
-        edge = run_folds(lab, split, resolve(args.edge_trainer), 1, None, augmented, progress)
-        ue = _with_band(first.answers, first.band)
-        escalation = escalation_json(lab, ue, edge.answers, rules)
+    if run.edge is not None:
+        edge = run_folds(lab, run.split, run.edge, 1, None, run.augmented, progress)
+        escalation = escalation_json(lab, _with_band(first.answers, first.band), edge.answers, rules)
+    some = run.split[:: max(1, len(run.split) // run.control_folds)]
+    controlled = {} if run.controls is None else _controls(lab, some, run.controls, rules, progress)
+    conditions = None
+    if run.emulated is not None and first.emulated_right is not None:
+        conditions = Emulated(run.emulated, first.emulated_right, CONDITIONS)
     return build_report(
         Evidence(
-            Subject(args.name or trainer.name, args.tier or "ue", True), lab, first.answers, first.band, rules,
-            tuple(split),
-            None if windows is None or first.emulated_right is None
-            else Emulated(windows, first.emulated_right, CONDITIONS),
-            escalation, {} if args.no_controls else _controls(lab, split, trainer, rules, progress), tuple(seeds),
-            _public(args, lab, extractor, trainer, progress),
+            Subject(run.name, run.tier, True, run.note), lab, first.answers, first.band, rules, tuple(run.split),
+            conditions, escalation, controlled, tuple(seeds), run.public,
         )
     )  # fmt: skip
 

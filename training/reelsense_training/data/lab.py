@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelsense_training.bench.emulate import emulate
 from reelsense_training.bench.lab_data import load_lab
@@ -44,16 +43,32 @@ class LabCorpus:
 
     def dataset(self, first_group: int, first_flow: int, first_condition: int) -> Dataset:
         """As windows of source LAB, numbered after the windows of other sources."""
-        w = self.windows
-        names = sorted({session.design for session in self.lab.sessions})
-        design = np.array([names.index(session.design) for session in self.lab.sessions])
-        return Dataset(
-            rows=w.rows, video=w.video, source=np.full(len(w), LAB, np.int8),
-            unit=(LAB + design[w.session]).astype(np.int8),
-            group=(w.session + first_group).astype(np.int32), flow=(w.flow + first_flow).astype(np.int32),
-            second=w.second, active=w.counted, variant=w.variant,
-            condition=(w.workload + first_condition).astype(np.int16),
-        )  # fmt: skip
+        return as_dataset(self.windows, self.lab.sessions, first_group, first_flow, first_condition)
+
+    def augmented(self) -> Windows:
+        """The windows that were not recorded."""
+        return self.windows.take(self.windows.variant > 0)
+
+
+def as_dataset(
+    windows: Windows, sessions: tuple[Session, ...], first_group: int, first_flow: int, first_condition: int
+) -> Dataset:
+    """Windows of lab sessions as training wants them: a design is a unit, a session a group, a workload a condition."""
+    names = sorted({session.design for session in sessions})
+    design = np.array([names.index(session.design) for session in sessions])
+    return Dataset(
+        rows=windows.rows, video=windows.video, source=np.full(len(windows), LAB, np.int8),
+        unit=(LAB + design[windows.session]).astype(np.int8),
+        group=(windows.session + first_group).astype(np.int32), flow=(windows.flow + first_flow).astype(np.int32),
+        second=windows.second, active=windows.counted, variant=windows.variant,
+        condition=(windows.workload + first_condition).astype(np.int16),
+    )  # fmt: skip
+
+
+def behind(public: Dataset, windows: Windows, sessions: tuple[Session, ...], conditions: int) -> Dataset:
+    """Public windows and, numbered after them, those of lab sessions."""
+    added = as_dataset(windows, sessions, int(public.group.max()) + 1, int(public.flow.max()) + 1, conditions)
+    return concatenate([public, added])
 
 
 def load_lab_corpus(folder: Path, extractor: Extractor, cache: Path, progress: Progress) -> LabCorpus:
@@ -67,13 +82,7 @@ def load_lab_corpus(folder: Path, extractor: Extractor, cache: Path, progress: P
     return LabCorpus(lab, joined, tuple(f"lab/{name}" for name in lab.workloads))
 
 
-def with_lab(public: Corpus, lab: LabCorpus) -> tuple[Corpus, NDArray[np.int32]]:
-    """The public corpus and the lab's windows behind it; and the lab session of every window, -1 for public ones."""
-    windows = public.windows
-    added = lab.dataset(int(windows.group.max()) + 1, int(windows.flow.max()) + 1, len(public.conditions))
-    session = np.concatenate([np.full(len(windows), -1, np.int32), lab.windows.session])
-    corpus = Corpus(
-        concatenate([windows, added]), (*public.conditions, *lab.conditions), public.schema, public.data_sha256,
-        lab.lab.digest,
-    )  # fmt: skip
-    return corpus, session
+def with_lab(public: Corpus, lab: LabCorpus) -> Corpus:
+    """The public corpus and the lab's windows behind it."""
+    windows = behind(public.windows, lab.windows, lab.lab.sessions, len(public.conditions))
+    return Corpus(windows, (*public.conditions, *lab.conditions), public.schema, public.data_sha256, lab.lab.digest)

@@ -116,11 +116,13 @@ class Bench:
             self._fitted[key] = cand.fit(candidate, windows, self.schema, self.seed)
         return self._fitted[key]
 
-    def prefit(self, options: tuple[Candidate, ...]) -> None:
-        """Fits what ``nested_held_out`` and ``choose`` will ask for, two at a time (LightGBM frees the GIL).
+    def prefit(self, options: tuple[Candidate, ...], nested: bool = True) -> None:
+        """Fits what ``choose`` and, if ``nested``, ``nested_held_out`` will ask for, two at a time (LightGBM frees the
+        GIL).
         """
-        pairs = [frozenset({s, u}) for s in sorted(ALL_SOURCES) for u in self.units if u > s]
-        without = [frozenset({u}) for u in self.units] + pairs
+        without = [frozenset[int](), *(frozenset({u}) for u in self.units)]
+        if nested:
+            without += [frozenset({s, u}) for s in sorted(ALL_SOURCES) for u in self.units if u > s]
         with ThreadPoolExecutor(WORKERS) as pool:
             list(pool.map(lambda key: self.model(*key), [(c, w) for c in options for w in without]))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reelsense_training.data.dataset import Corpus, Dataset, concatenate
 from reelsense_training.data.series import SOURCES
 from reelsense_training.fit.evaluate import Decision, HeldOut, Predictions, source_rates
-from reelsense_training.fit.metrics import Rates, expected_calibration_error, headline
+from reelsense_training.fit.metrics import Rates, expected_calibration_error, headline, rates
 from reelsense_training.fit.splits import cell_weights
 
 Json = dict[str, object]
@@ -92,8 +92,11 @@ def known_json(predictions: Predictions, decision: Decision) -> Json:
         sources[source.name] = {
             **rates_json(active[s]), "ece": rounded(ece), "light": rates_json(light[s]), "early": early,
         }  # fmt: skip
+    public = windows.active & (windows.source < len(SOURCES))
+    pooled = rates(windows.video[public], (probability >= decision.threshold)[public])
     return {
         "headline": rounded(headline(*active)),
+        "f1": rounded(pooled.f1),
         "sources": sources,
         "uncertain": _uncertain_json([(predictions, decision)]),
     }
@@ -151,3 +154,19 @@ def conditions_json(corpus: Corpus, run: HeldOut, known: Predictions, decision: 
         for way in ("held_out", "known")
     }
     return {"cells": cells, "worst": worst, "worst_of_at_least_windows": MIN_CELL}
+
+
+def bench_json(report: Json) -> Json:
+    """What a manifest keeps of a ReelBench report: the lab's figures, never mixed with the public ones."""
+    data = report["data"]
+    return {
+        "definition": "ReelBench (docs/reference/reelbench.md): app designs and paths held out together; F1 with "
+        "classes weighing alike, over counted windows",
+        "sessions": data["sessions"],
+        "windows": data["counted"],
+        **{
+            key: report[key]
+            for key in ("headline", "hard_paths", "timing", "uncertain", "session", "escalation", "targets", "seeds")
+        },
+        "ece": report["calibration"].get("ece"),
+    }
