@@ -66,10 +66,16 @@ docs: release ## regenerate the reference pages and the picture of the ribbon fr
 	@scripts/docs
 
 .PHONY: train
-train: release ## retrain the UE models from ../shared/data/public into models/
+train: release ## retrain all models into models/ from ../shared/data/public and, if recorded, build/lab/full
 	@scripts/setup test
-	@scripts/venv build/venv $(REQUIREMENTS)
-	PYTHONPATH=training $(PYTHON) -m reelsense_training.cli all
+	@scripts/torch-venv
+	@scripts/train
+
+.PHONY: track
+track: ## log the released bundles and their reports to MLflow and offline Weights & Biases in build/tracking
+	@scripts/setup test
+	@scripts/tracking-venv
+	@scripts/track
 
 .PHONY: lab-ci
 lab-ci: release ## record a few short sessions of the traffic lab and check them (root; at most three minutes)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -148,6 +149,43 @@ Status check_offsets(const std::vector<std::int64_t>& offsets, std::size_t packe
   return ok_status();
 }
 
+constexpr std::uint16_t kMtuBytes = 1500;
+constexpr std::uint16_t kMaxLinkHeaderBytes = 22;  // Ethernet with a VLAN tag and a frame check sequence
+constexpr std::uint16_t kMinIpBytes = 20;
+constexpr std::size_t kFramesOfFullSize = 100;  // one packet in so many over the MTU: no accident
+
+// Bytes of a link header that every size of the series holds, or 0. Frames of a 1500-byte MTU show as many
+// sizes just over it and none far over it; an offload's super-packets go far over it.
+std::uint16_t link_header_bytes(const PacketSeries& series) {
+  std::size_t over = 0;
+  std::uint16_t largest = 0;
+  for (const std::uint16_t size : series.size) {
+    over += size > kMtuBytes ? 1 : 0;
+    largest = std::max(largest, size);
+  }
+  const bool framed = largest > kMtuBytes && largest <= kMtuBytes + kMaxLinkHeaderBytes &&
+                      over * kFramesOfFullSize >= series.size.size();
+  return framed ? static_cast<std::uint16_t>(largest - kMtuBytes) : std::uint16_t{0};
+}
+
+// Takes the header off every size; what is then too short for an IP packet goes.
+void take_off_link_header(PacketSeries& series, std::uint16_t header) {
+  std::size_t kept = 0;
+  std::size_t i = 0;
+  for (std::size_t flow = 0; flow < series.flow_count(); ++flow) {
+    for (const auto end = static_cast<std::size_t>(series.offsets[flow + 1]); i < end; ++i) {
+      if (series.size[i] < header + kMinIpBytes) continue;
+      series.size[kept] = static_cast<std::uint16_t>(series.size[i] - header);
+      series.time_us[kept] = series.time_us[i];
+      series.up[kept++] = series.up[i];
+    }
+    series.offsets[flow + 1] = static_cast<std::int64_t>(kept);
+  }
+  series.size.resize(kept);
+  series.time_us.resize(kept);
+  series.up.resize(kept);
+}
+
 }  // namespace
 
 Result<PacketSeries> parse_packet_series(std::span<const std::uint8_t> bytes) {
@@ -172,6 +210,8 @@ Result<PacketSeries> parse_packet_series(std::span<const std::uint8_t> bytes) {
   if (status) status = read_strings(archive, "group", flows, series.group);
   if (status) status = read_strings(archive, "flow", flows, series.flow);
   if (!status) return status.error();
+  if (const std::uint16_t header = link_header_bytes(series); header != 0)
+    take_off_link_header(series, header);
   return series;
 }
 

@@ -46,6 +46,30 @@ std::string error_of(const Bytes& bytes, ErrorCode code) {
   return series.error().message;
 }
 
+Members sized(std::uint16_t a, std::uint16_t b, std::uint16_t c) {
+  Members members = good_members();
+  members["size.npy"] = npy("<u2", "(3,)", Writer().u16(a).u16(b).u16(c).bytes);
+  return members;
+}
+
+TEST(PacketSeries, EthernetFrames_BecomeIpPacketsAndTooShortOnesGo) {
+  auto loaded = parse_packet_series(zip(sized(54, 14, 1514)));
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
+  EXPECT_THAT(loaded.value().offsets, ElementsAre(0, 1, 2));
+  EXPECT_THAT(loaded.value().size, ElementsAre(40, 1500));
+  EXPECT_THAT(loaded.value().time_us, ElementsAre(0, 5));
+  EXPECT_THAT(loaded.value().up, ElementsAre(1, 1));
+}
+
+TEST(PacketSeries, SuperPacketsAndIpPackets_KeepTheirSizes) {
+  auto merged = parse_packet_series(zip(sized(54, 1514, 2960)));
+  ASSERT_TRUE(merged.ok()) << merged.error().message;
+  EXPECT_THAT(merged.value().size, ElementsAre(54, 1514, 2960));
+  auto plain = parse_packet_series(zip(sized(14, 1492, 1500)));
+  ASSERT_TRUE(plain.ok()) << plain.error().message;
+  EXPECT_THAT(plain.value().size, ElementsAre(14, 1492, 1500));
+}
+
 TEST(PacketSeries, StoredDeflatedAndZip64_GiveTheSameSeries) {
   for (const ZipKind kind : {ZipKind::kStored, ZipKind::kDeflate, ZipKind::kZip64}) {
     auto loaded = parse_packet_series(zip(good_members(), kind));

@@ -180,11 +180,11 @@ void add_model(CLI::App& app, Runner& runner) {
   add_one(*model, runner, "list", "List the bundles in the models path", "Example:\n  reelsense model list",
           run_list);
   add_one(*model, runner, "inspect", "Print what a model is, reads and was measured at",
-          "Examples:\n  reelsense model inspect\n  reelsense model inspect reelsense-ue@0.1.0 --json",
+          "Examples:\n  reelsense model inspect\n  reelsense model inspect reelsense-ue@1.0.0 --json",
           run_inspect);
   add_one(*model, runner, "verify",
           "Check a bundle: manifest, SHA-256 of every file, model graph, schema and metadata",
-          "Example:\n  reelsense model verify models/reelsense-ue/0.1.0", run_verify);
+          "Example:\n  reelsense model verify models/reelsense-ue/1.0.0", run_verify);
 }
 
 }  // namespace reelsense::cli

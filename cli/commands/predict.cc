@@ -100,7 +100,7 @@ void add_predict(CLI::App& app, Runner& runner) {
   command->footer(
       "Examples:\n"
       "  reelsense features trace.pcap --format npy -o rows.npy\n"
-      "  reelsense predict models/reelsense-ue/0.1.0/model.onnx rows.npy -o p.npy");
+      "  reelsense predict models/reelsense-ue/1.0.0/model.onnx rows.npy -o p.npy");
   command->callback([&runner, arguments] { runner = [arguments] { return run_predict(*arguments); }; });
 }
 

@@ -101,7 +101,7 @@ std::vector<std::uint8_t> frame(std::mt19937& random) {
 }
 
 TEST(PacketPath, AfterSetUp_AllocatesNothing) {
-  std::ifstream file(REELSENSE_SOURCE_DIR "/models/reelsense-ue/0.1.0/model.onnx", std::ios::binary);
+  std::ifstream file(REELSENSE_SOURCE_DIR "/models/reelsense-ue/1.0.0/model.onnx", std::ios::binary);
   const std::vector<char> model_bytes((std::istreambuf_iterator<char>(file)),
                                       std::istreambuf_iterator<char>());
   auto model =

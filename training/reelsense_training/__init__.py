@@ -1,3 +1,3 @@
 """Datasets, training, evaluation and export of Reelsense's UE models."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

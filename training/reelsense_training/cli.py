@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from reelsense_training import __version__
 
 if TYPE_CHECKING:
-    from reelsense_training.bench.trainers import Trainer
     from reelsense_training.pipeline import Pipeline, Product
 
 EXAMPLES = """\
@@ -122,30 +121,12 @@ def _run(args: argparse.Namespace, pipeline: Pipeline, products: tuple[Product, 
             print(dataset_table(pipeline.corpus), file=sys.stderr if args.step == "all" else sys.stdout)
         for step in CHAIN:
             if args.step in (step, "all"):
-                written = pipeline.reelbench(_edge_trainer(pipeline)) if step == "bench" else getattr(pipeline, step)()
-                for path in written:
+                for path in getattr(pipeline, "reelbench" if step == "bench" else step)():
                     print(path)
     except (DataError, ExtractorError, LabError, StepError, OSError) as error:
         print(f"reelsense-train: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _edge_trainer(pipeline: Pipeline) -> Trainer | None:
-    """Who answers uncertain windows in ReelBench; nobody where PyTorch is not installed."""
-    try:
-        import torch
-    except ImportError:
-        pipeline.progress("no PyTorch here (scripts/torch-venv): escalation to the edge is left out")
-        return None
-    from reelsense_training.edge.lab_trainer import EdgeTrainer
-    from reelsense_training.edge.pipeline import default_settings
-    from reelsense_training.edge.sequences import load_public
-
-    torch.set_num_threads(1)
-    space, extractor = pipeline.space, pipeline.extractor
-    public, _ = load_public(space.data, extractor, space.cache, progress=pipeline.progress)
-    return EdgeTrainer(public, default_settings(extractor.schema))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ import lightgbm as lgb
 import numpy as np
 
 from reelsense_training.bench.cells import Rules
-from reelsense_training.bench.commands import Run, run_protocol
+from reelsense_training.bench.commands import Run, kept_answers, run_protocol
 from reelsense_training.bench.emulate import emulate
 from reelsense_training.bench.folds import folds
-from reelsense_training.bench.page import render
-from reelsense_training.bench.trainers import OWN, Trainer
+from reelsense_training.bench.page import write_report
+from reelsense_training.bench.trainers import OWN
 from reelsense_training.data.dataset import VARIANTS, Corpus, build_corpus
 from reelsense_training.data.extractor import Extractor, FeatureSchema
 from reelsense_training.data.lab import LabCorpus, load_lab_corpus, with_lab
@@ -34,16 +34,24 @@ from reelsense_training.release.bundle import Release, rewrite_card, write_bundl
 from reelsense_training.release.histograms import reference_histograms
 from reelsense_training.release.lab import lab_table
 from reelsense_training.release.lab_trainers import UeTrainer
-from reelsense_training.release.report import bench_json, conditions_json, held_out_json, known_json, rounded
+from reelsense_training.release.report import (
+    bench_json,
+    conditions_json,
+    held_out_json,
+    known_json,
+    public_json,
+    rounded,
+)
 from reelsense_training.views import OTHER_VIEWS, build_view_corpus
 
 Progress = Callable[[str], None]
 VERSION = "1.0.0"
-SEEDS = (1, 2, 3)
+SEEDS = (1, 2)
 BUDGET = Budget(active_per_flow=4, light_per_flow=1)
-BENCH_FOLDS = 12
-BENCH_SEEDS = 2
-CONTROL_FOLDS = 4
+BENCH_FOLDS = 8
+BENCH_SEEDS = 1
+CONTROL_FOLDS = 2
+EDGE_ANSWERS = Path("reelsense-edge", "reelbench", "answers.npz")  # in the work folder
 METHOD = (
     "{sources}: windows as recorded, over other links (token bucket 0.5–10 Mbit/s with 50 ms–2 s of queue, ACKs "
     "thinned 2–8:1, other phases) and by other collectors (lost packets, receive offload, coarse clock), features by "
@@ -308,10 +316,12 @@ class Pipeline:
             self.progress(f"{product.name}: held-out headline {metrics['held_out']['headline']}")
         return written
 
-    def reelbench(self, edge: Trainer | None = None) -> list[Path]:
+    def reelbench(self) -> list[Path]:
         """ReelBench of each product of the packet view: its procedure again, with designs and paths held out.
 
-        Controls are those of ReelBench's own trees, which learn from the lab alone, so that labels can be shuffled.
+        Uncertain windows are escalated to the edge model's held-out answers, where its own ReelBench left some
+        (``python -m reelsense_training.edge bench``). Controls are those of ReelBench's own trees, which learn from the
+        lab alone, so that labels can be shuffled.
         """
         written = []
         for product in self.products:
@@ -322,11 +332,14 @@ class Pipeline:
             found = json.loads((folder / "evaluation.json").read_text())
             trainer = UeTrainer(product.name, self.public, trained.candidate, BUDGET)
             lab, main = self.lab.lab, product is self.products[0]
+            edge = kept_answers(self.space.work / EDGE_ANSWERS, lab) if main else None
+            if main and edge is None:
+                self.progress("no held-out answers of the edge model: escalation is left out")
             run = Run(
                 lab, folds(lab.sessions, limit=BENCH_FOLDS), trainer, Rules(), f"{product.name} {VERSION}", "ue",
                 BENCH_SEEDS if main else 1,
                 emulate(lab, self.extractor, self.space.cache, progress=self.progress),
-                self.lab.augmented(), edge if main else None, OWN["trees"] if main else None,
+                self.lab.augmented(), edge, OWN["trees"] if main else None,
                 CONTROL_FOLDS, public_json(found["metrics"]),
                 "the released procedure, public sources and the fold's training sessions together",
             )  # fmt: skip
@@ -349,23 +362,6 @@ class Pipeline:
             written.append(write_bundle(made, self.space.models, self.space.repository))
             self.progress(f"{product.name}: wrote {written[-1]}")
         return written
-
-
-def public_json(metrics: dict) -> dict[str, object]:
-    """The public figures of `evaluate` as ReelBench's report states them: apart from the lab's."""
-    return {
-        "held_out": {"headline": metrics["held_out"]["headline"]},
-        "grouped": {"f1": metrics["known"]["f1"]},
-    }
-
-
-def write_report(report: dict[str, object], folder: Path) -> list[Path]:
-    """report.json and the page beside it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    data, page = folder / "report.json", folder / "report.html"
-    data.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
-    page.write_text(render(report))
-    return [data, page]
 
 
 def dataset_table(corpus: Corpus) -> str:

@@ -124,7 +124,7 @@ class Run:
     seeds: int = 1
     emulated: Windows | None = None  # every session under CONDITIONS
     augmented: Windows | None = None  # trained on too, of training sessions only
-    edge: Trainer | None = None  # answers the windows that the trainer's models are uncertain of
+    edge: Trainer | Answers | None = None  # answers the windows that the trainer's models are uncertain of
     controls: Trainer | None = None  # a trainer that learns from the lab alone, whose labels can be shuffled
     control_folds: int = 12  # so many of the split's, evenly spread: controls cost many fits
     public: Json = field(default_factory=dict)
@@ -146,8 +146,8 @@ def run(args: argparse.Namespace, rules: Rules, progress: Progress) -> Json:
     )  # fmt: skip
 
 
-def run_protocol(run: Run, progress: Progress) -> Json:
-    """The report of a run."""
+def run_protocol(run: Run, progress: Progress, keep: Path | None = None) -> Json:
+    """The report of a run. ``keep`` is where the held-out answers are stored, for runs that escalate to them."""
     lab, rules = run.lab, run.rules
     seeds, first = [], None
     for seed in range(1, run.seeds + 1):
@@ -159,10 +159,15 @@ def run_protocol(run: Run, progress: Progress) -> Json:
         seeds.append({"seed": seed, "worst": worst.f1 if worst else None, "mean": made.mean})
     if first is None:
         raise ValueError("--seeds must be at least 1")
+    if keep is not None:
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(keep, probability=first.answers.probability, digest=np.array(lab.digest))
     escalation: Json = {}
     if run.edge is not None:
-        edge = run_folds(lab, run.split, run.edge, 1, None, run.augmented, progress)
-        escalation = escalation_json(lab, _with_band(first.answers, first.band), edge.answers, rules)
+        edge = run.edge
+        if not isinstance(edge, Answers):
+            edge = run_folds(lab, run.split, edge, 1, None, run.augmented, progress).answers
+        escalation = escalation_json(lab, _with_band(first.answers, first.band), edge, rules)
     some = run.split[:: max(1, len(run.split) // run.control_folds)]
     controlled = {} if run.controls is None else _controls(lab, some, run.controls, rules, progress)
     conditions = None
@@ -174,6 +179,16 @@ def run_protocol(run: Run, progress: Progress) -> Json:
             conditions, escalation, controlled, tuple(seeds), run.public,
         )
     )  # fmt: skip
+
+
+def kept_answers(path: Path, lab: Lab) -> Answers | None:
+    """Held-out answers that a run on the same sessions kept, if there are any."""
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        if str(stored["digest"]) != lab.digest:
+            return None
+        return Answers(stored["probability"], 0.5, (0.5, 0.5))
 
 
 def _with_band(found: Answers, band: np.ndarray) -> Answers:

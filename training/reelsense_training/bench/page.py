@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from reelsense_training.bench import sections
@@ -79,3 +81,12 @@ traffic on the same path.</p></header>
 {_warnings(report)}{_hero(report)}{body}{_footer(report)}
 </main></body></html>
 """
+
+
+def write_report(report: dict[str, object], folder: Path) -> list[Path]:
+    """report.json and the page beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    data, page = folder / "report.json", folder / "report.html"
+    data.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    page.write_text(render(report))
+    return [data, page]

@@ -258,12 +258,16 @@ def public(report: Report) -> str:
     found = report["public"]
     if not found:
         return ""
-    held, grouped = found["held_out"], found["grouped"]
+    held, grouped = found["held_out"], found.get("grouped")
+    known = ""
+    if grouped:
+        windows = grouped["windows"]
+        known = f"Grouped by capture, all sources known: F1 {number(grouped['f1'])} over {windows} windows."
     rows = [[escape(name), str(v["windows"]), percent(v["recall"]), percent(v["specificity"])]
             for name, v in held["sources"].items()]  # fmt: skip
     return f"""<h2>Public real traces, apart</h2>
 <p class="note">Trained on the lab and the other sources, the named source hidden: headline {number(held["headline"])}.
-Grouped by capture, all sources known: F1 {number(grouped["f1"])} over {grouped["windows"]} windows.</p>
+{known}</p>
 {table(["source held out", "windows", "recall", "specificity"], rows)}"""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reelsense_training.cli import _progress, _repository
 
-STEPS = ("train", "evaluate", "export", "parity", "all")
+STEPS = ("train", "evaluate", "bench", "export", "parity", "all")
 
 
 def _parser(repository: Path) -> argparse.ArgumentParser:
@@ -35,22 +35,25 @@ def main(argv: list[str] | None = None) -> int:
         print("reelsense_training.edge: no PyTorch here; run scripts/torch-venv and use build/torch-venv/bin/python",
               file=sys.stderr)  # fmt: skip
         return 1
-    from reelsense_training.data.extractor import ExtractorError
+    from reelsense_training.data.extractor import Extractor, ExtractorError
+    from reelsense_training.data.lab import load_lab_corpus
     from reelsense_training.data.series import DataError
     from reelsense_training.edge.pipeline import EdgePipeline, Space
 
     torch.set_num_threads(1)  # sums in one order: the same bytes again
     space = Space(repository, args.data, args.reelsense, args.work, args.models)
-    pipeline = EdgePipeline(space, _progress(args.quiet))
+    progress = _progress(args.quiet)
     try:
+        lab = None
         if args.lab is not None:
-            from reelsense_training.edge.lab import load_lab_sequences
-
-            pipeline.lab, pipeline.lab_digest = load_lab_sequences(args.lab, pipeline.extractor, space.work / "cache")
+            lab = load_lab_corpus(args.lab, Extractor(args.reelsense), space.work / "cache", progress)
+        pipeline = EdgePipeline(space, progress, lab)
         if args.step in ("train", "all"):
             print(*pipeline.train(), sep="\n")
         if args.step in ("evaluate", "all"):
             print(*pipeline.evaluate(tuple(range(1, args.seeds + 1))), sep="\n")
+        if args.step in ("bench", "all"):
+            print(*pipeline.reelbench(), sep="\n")
         if args.step in ("export", "all"):
             print(*pipeline.export(), sep="\n")
         if args.step in ("parity", "all"):

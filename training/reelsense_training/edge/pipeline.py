@@ -1,4 +1,4 @@
-"""The edge model's steps, each from files to files: train, evaluate, export, parity."""
+"""The edge model's steps, each from files to files: train, evaluate, bench, export, parity."""
 
 from __future__ import annotations
 
@@ -11,21 +11,29 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reelsense_training.bench.cells import Rules
+from reelsense_training.bench.commands import Run, run_protocol
+from reelsense_training.bench.emulate import emulate
+from reelsense_training.bench.folds import folds
+from reelsense_training.bench.page import write_report
 from reelsense_training.data.dataset import VARIANTS
-from reelsense_training.data.extractor import Extractor, FeatureSchema
+from reelsense_training.data.extractor import Extractor
+from reelsense_training.data.lab import LabCorpus
 from reelsense_training.data.series import SOURCES, data_digest
 from reelsense_training.edge.contract import EdgeContract
 from reelsense_training.edge.evaluate import EdgeBench, as_windows, nested_held_out
 from reelsense_training.edge.export import EdgeRelease, write_bundle
+from reelsense_training.edge.lab import lab_sequences
+from reelsense_training.edge.lab_trainer import EdgeTrainer
 from reelsense_training.edge.model import EdgeModel
 from reelsense_training.edge.network import Network
 from reelsense_training.edge.parity import largest_differences
 from reelsense_training.edge.predict import probabilities
 from reelsense_training.edge.sequences import Sequences, join, load_public
-from reelsense_training.edge.settings import Settings
+from reelsense_training.edge.settings import default_settings
 from reelsense_training.fit.evaluate import decide
 from reelsense_training.release.histograms import reference_histograms
-from reelsense_training.release.report import held_out_json, rounded
+from reelsense_training.release.report import bench_json, held_out_json, public_json, rounded
 
 NAME, VERSION = "reelsense-edge", "1.0.0"
 DESCRIPTION = "Video or not, per flow and second, on the edge or in the cloud: CNN over 50 ms bins, GRU over seconds."
@@ -35,6 +43,7 @@ METHOD = (
     "features dropped. The probability is the mean logit of the members through Platt's map."
 )
 SEEDS = (1, 2, 3)
+BENCH_FOLDS = 8
 Progress = Callable[[str], None]
 
 
@@ -55,16 +64,13 @@ class Space:
         return path
 
 
-def default_settings(schema: FeatureSchema) -> Settings:
-    robust = tuple(i for i, is_robust in enumerate(schema.robust) if is_robust)
-    return Settings(features=robust, names=tuple(schema.names[i] for i in robust))
-
-
 class EdgePipeline:
     """The steps over one workspace. ``lab`` sequences, if given, train beside the public ones."""
 
-    def __init__(self, space: Space, progress: Progress, lab: Sequences | None = None, lab_digest: str = "") -> None:
-        self.space, self.progress, self.lab, self.lab_digest = space, progress, lab, lab_digest
+    def __init__(self, space: Space, progress: Progress, lab: LabCorpus | None = None) -> None:
+        self.space, self.progress, self.corpus = space, progress, lab
+        self.lab = None if lab is None else lab_sequences(lab.windows, lab.lab.sessions)
+        self.lab_digest = "" if lab is None else lab.lab.digest
         self._benches: dict[int, EdgeBench] = {}
 
     @cached_property
@@ -128,9 +134,28 @@ class EdgePipeline:
         self.progress(f"{NAME}: held-out headline {rounded(float(np.mean([run.headline() for run in runs])))}")
         return [path]
 
+    def reelbench(self) -> list[Path]:
+        """ReelBench of the procedure, designs and paths held out; the answers are kept for the device models' run."""
+        if self.corpus is None:
+            return []
+        lab, cache = self.corpus.lab, self.space.work / "cache"
+        found = json.loads((self.space.folder / "evaluation.json").read_text())
+        run = Run(
+            lab, folds(lab.sessions, limit=BENCH_FOLDS),
+            EdgeTrainer(self.public, default_settings(self.extractor.schema)), Rules(), f"{NAME} {VERSION}", "edge",
+            emulated=emulate(lab, self.extractor, cache, progress=self.progress), augmented=self.corpus.augmented(),
+            public=public_json(found["metrics"]),
+            note="the released procedure, public sources and the fold's training sessions together; calibrated on one "
+            "training design instead of every unit",
+        )  # fmt: skip
+        folder = self.space.folder / "reelbench"
+        return write_report(run_protocol(run, self.progress, folder / "answers.npz"), folder)
+
     def export(self) -> list[Path]:
         model, state = self.trained()
         found = json.loads((self.space.folder / "evaluation.json").read_text())
+        if (report := self.space.folder / "reelbench" / "report.json").is_file():
+            found["metrics"]["lab"] = bench_json(json.loads(report.read_text()))
         schema = self.extractor.schema
         contract = EdgeContract(
             NAME, VERSION, schema.view, schema.schema_hash, schema.names, state["threshold"],

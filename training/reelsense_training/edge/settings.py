@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from reelsense_training.data.extractor import FeatureSchema
 from reelsense_training.edge.network import Disturbance, Shape
 from reelsense_training.fit.estimators import TreeParams
 
@@ -38,3 +39,8 @@ class Settings:
         return Shape(
             self.features, self.members, self.bins, self.dense, self.convolution, self.hidden, count, leaves
         )  # fmt: skip
+
+
+def default_settings(schema: FeatureSchema) -> Settings:
+    robust = tuple(i for i, is_robust in enumerate(schema.robust) if is_robust)
+    return Settings(features=robust, names=tuple(schema.names[i] for i in robust))

@@ -10,15 +10,18 @@ from reelsense_training.model.metadata import Contract
 INTENDED = """\
 ## What it is for
 
-One label per flow and second, `video` or `non-video`, from packet sizes and times alone, on the user's
-device. It is the first step of a product, not its end: it was trained on public measurements of 2018 and
-2025 that hold **no labelled image feed without video and hardly any short-form video**. Reels against image
-feeds, the very thing the product is named for, is what the traffic lab must add; nothing here measures it.
-On the six captures of that lab that are shipped in `tests/captures` (never trained on), image feeds and page
-loads are mostly called video: `training/README.md` has the figures.
+One label, `video` or `non-video`, for each flow and second (each record, in view `record`), from sizes and times alone:
+reels and other streamed video against image feeds, downloads, uploads, calls, browsing, chat and audio. {trained}
 
 Do not use it to bill, block or judge people. It sees no payload, addresses, ports, names or absolute time.
 """
+WITH_LAB = """\
+It learned from public measurements of 2018 and 2025, which hold next to no short-form video and no labelled image
+feeds, and from this product's traffic lab, whose four app designs do: real browsers and servers over emulated paths,
+but not the traffic of any real app."""
+WITHOUT_LAB = """\
+It learned from public measurements of 2018 and 2025 alone, which hold next to no short-form video and no labelled image
+feeds: expect photo-heavy feeds to look like video to it."""
 
 LIMITS = """\
 ## Where it falls short
@@ -26,9 +29,10 @@ LIMITS = """\
 - Four sources are few, and class is confounded with source: one is video only, one almost only non-video. The
   held-out figures are the ones to expect on a network that nobody trained on; the known-source figures are
   not.
-- The held-out figures flatter a little: the robust features' definitions were found on these four sources,
-  and the procedure (two candidates, threshold one half, committee) was settled while its held-out figures
-  were seen. Expect less on a fifth collector; the lab's captures are one.
+- The public held-out figures flatter a little: the robust features' definitions were found on these four sources,
+  and the procedure (two candidates, threshold one half, committee, variants) was settled while its held-out
+  figures were seen. Expect less on a fifth collector.
+- The lab's apps are designs of ours: what separates their feeds from their reels need not separate a real app's.
 - Early seconds: a flow has no finished chunk yet, so the first seconds of a video are often missed (table
   above).
 - Light windows (under 10 packets or 20 kB down) carry little evidence. A light window of a video flow counts
@@ -111,6 +115,28 @@ def _controls(metrics: dict[str, Any]) -> str:
 """
 
 
+def _lab(lab: dict[str, Any]) -> str:
+    """The section on ReelBench; a model that learned without the lab has none."""
+    head, targets = lab["headline"], lab["targets"]
+    rows = [
+        [t["measure"], f"{'≤' if t['at_most'] else '≥'} {t['target']}", _figure(t["figure"]),
+         "–" if t["met"] is None else "met" if t["met"] else "missed"]
+        for t in targets
+    ]  # fmt: skip
+    low, high = head["worst_interval"]
+    return f"""\
+## On the traffic lab (ReelBench)
+
+{lab["sessions"]} recorded sessions, {lab["windows"]} windows; every session answered by a model that saw neither its
+app design nor its path. **Worst cell F1 {_figure(head["worst"])}** ({head["worst_cell"]}; 95 % interval {_figure(low)}
+to {_figure(high)}), mean {_figure(head["mean"])} of {head["cells"]} cells. These figures and the public ones are never
+mixed.
+
+{_table(["target", "wanted", "measured", ""], rows)}
+
+"""
+
+
 def _uncertain(contract: Contract, held: dict[str, Any], known: dict[str, Any]) -> str:
     low, high = contract.uncertain
     return f"""\
@@ -128,6 +154,8 @@ def write_card(
     held, known, worst = metrics["held_out"], metrics["known"], metrics["conditions"]["worst"]
     cells = metrics["conditions"]["cells"]
     seeds = held["headline_by_seed"]
+    digest = training_data.get("lab_digest")
+    lab_digest = f"; lab sessions, digest `{digest[:12]}…`" if digest else ""
     notes = "\n".join(f"- `{source.name}`: {source.note}" for source in SOURCES)
     files = ", ".join(f"{name} {size / 1024:.0f} KiB" for name, size in sorted(sizes.items()))
     return f"""\
@@ -135,8 +163,8 @@ def write_card(
 
 {description}
 
-{INTENDED}
-## How well it does
+{INTENDED.format(trained=WITH_LAB if training_data.get("lab_digest") else WITHOUT_LAB)}
+{_lab(metrics["lab"]) if "lab" in metrics else ""}## How well it does on public traces
 
 All figures: recorded active windows (at least 10 packets and 20 kB down), in per cent. *Held out*: the whole
 source was hidden from training **and** from the choice of features, calibration, threshold and band (nested).
@@ -171,8 +199,8 @@ Calibration: {calibration["method"]} Threshold {contract.threshold:.3g}.
 Features ({len(contract.features)}, view `{contract.view}`, schema `{contract.schema_hash[:12]}…`):
 {", ".join(f"`{name}`" for name in contract.features)}.
 
-Training data (digest `{training_data["digest"][:12]}…`; not part of this repository, as most of it states no
-licence to redistribute):
+Training data (public sources, digest `{training_data["digest"][:12]}…`{lab_digest}; not part of this repository, as
+most of the public data states no licence to redistribute):
 
 {notes}
 

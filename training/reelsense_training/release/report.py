@@ -96,6 +96,7 @@ def known_json(predictions: Predictions, decision: Decision) -> Json:
     pooled = rates(windows.video[public], (probability >= decision.threshold)[public])
     return {
         "headline": rounded(headline(*active)),
+        "windows": pooled.windows,
         "f1": rounded(pooled.f1),
         "sources": sources,
         "uncertain": _uncertain_json([(predictions, decision)]),
@@ -170,3 +171,14 @@ def bench_json(report: Json) -> Json:
         },
         "ece": report["calibration"].get("ece"),
     }
+
+
+def public_json(metrics: Json) -> Json:
+    """The public figures as ReelBench's report states them, apart from the lab's: a source hidden, and known ones."""
+    held = metrics["held_out"]
+    names = ("windows", "recall", "specificity")
+    sources = {source: {name: values[name] for name in names} for source, values in held["sources"].items()}
+    result: Json = {"held_out": {"headline": held["headline"], "sources": sources}}
+    if "known" in metrics:
+        result["grouped"] = {name: metrics["known"][name] for name in ("windows", "f1")}
+    return result

@@ -2,8 +2,9 @@
 // on.
 //
 // Members of the .npz: `off` int64 [N+1], `t_us` uint32 [P], `size` uint16 [P], `up` bool [P]; optional
-// strings [N]: `label`, `group`, `flow`. Little-endian, C order. Others are not read. Thread safety: plain
-// values; loading is a pure function of the file.
+// strings [N]: `label`, `group`, `flow`. Little-endian, C order. Others are not read. Sizes are IP bytes or,
+// where a hundredth of them or more is a little over 1500 and none over 1522, Ethernet frames. Thread safety:
+// plain values; loading is a pure function of the file.
 #pragma once
 
 #include <cstddef>
@@ -23,7 +24,7 @@ inline constexpr std::uint64_t kMaxSeriesFlows = 10'000'000;
 struct PacketSeries {
   std::vector<std::int64_t> offsets;   // [N+1]: flow i has the packets [offsets[i], offsets[i+1])
   std::vector<std::uint32_t> time_us;  // [P] since the flow's first packet
-  std::vector<std::uint16_t> size;     // [P] bytes
+  std::vector<std::uint16_t> size;     // [P] IP bytes: a link header that the file's sizes hold is taken off
   std::vector<std::uint8_t> up;        // [P] 1: from the client
   std::vector<std::string> label;      // [N] UTF-8, or empty where the file has none; likewise:
   std::vector<std::string> group;
