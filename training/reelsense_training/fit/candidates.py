@@ -1,5 +1,6 @@
-"""What the choice chooses from: every feature, or those that the schema calls robust; two strengths of
-penalty for the linear model. Few on purpose: three sources cannot choose among many (training/README.md).
+"""What the choice chooses from: the features that the schema calls robust, or all; two strengths of penalty for the
+linear model. Few on purpose: three sources cannot choose among many (training/README.md). In order of trust: a later
+candidate has to be clearly better.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Candidate:
 
 def subsets(schema: FeatureSchema) -> dict[str, tuple[str, ...]]:
     robust = tuple(name for name, is_robust in zip(schema.names, schema.robust, strict=True) if is_robust)
-    return {"all": schema.names, "robust": robust}
+    return {"robust": robust, "all": schema.names}
 
 
 def tree_candidates(schema: FeatureSchema) -> tuple[Candidate, ...]:

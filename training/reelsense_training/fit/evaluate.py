@@ -26,6 +26,7 @@ from reelsense_training.fit.splits import Budget, cell_weights, draw_windows, so
 from reelsense_training.model.linear import Linear
 
 WORKERS = 2
+CLEARLY_BETTER = 0.01  # twice the spread of a score over seeds
 ALL_SOURCES = frozenset(range(len(SOURCES)))
 F64 = NDArray[np.float64]
 
@@ -138,13 +139,18 @@ class Bench:
     def choose(
         self, options: tuple[Candidate, ...], without: frozenset[int] = frozenset()
     ) -> tuple[Candidate, Decision, dict[str, float]]:
-        """The candidate with the best score on out-of-source predictions, its decision, and all scores."""
+        """The first candidate, or a later one that is clearly better on out-of-source predictions; its decision, and all
+        scores.
+        """
         scores, decisions = {}, {}
         for candidate in options:
             predictions = self.out_of_source(candidate, without)
             decisions[candidate.name] = decide(predictions)
             scores[candidate.name] = choice_score(predictions, decisions[candidate.name])
-        best = max(options, key=lambda c: scores[c.name])
+        best = options[0]
+        for candidate in options[1:]:
+            if scores[candidate.name] > scores[best.name] + CLEARLY_BETTER:
+                best = candidate
         return best, decisions[best.name], scores
 
     def out_of_group(self, candidate: Candidate, folds: int = 5) -> Predictions:
