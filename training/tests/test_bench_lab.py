@@ -25,7 +25,7 @@ from reelsense_training.data.augment import coarse_clock
 from reelsense_training.data.extractor import Extractor
 from reelsense_training.data.series import DataError
 
-BUNDLE = REPOSITORY / "models" / "reelsense-ue" / "0.1.0"
+BUNDLE = REPOSITORY / "models" / "reelsense-ue" / "1.0.0"
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from conftest import REPOSITORY
+
 from reelsense_training.edge.parity import Step, onnx_step, run
 
 BUNDLES = sorted(path.parent for path in REPOSITORY.glob("models/reelsense-edge/*/manifest.json"))

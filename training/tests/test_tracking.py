@@ -14,7 +14,7 @@ from reelsense_training.tracking.promotion import Standing, decide
 from reelsense_training.tracking.record import RecordError, metric_name, read_record
 
 PYTHON = REPOSITORY / "build" / "tracking-venv" / "bin" / "python"
-BUNDLE = REPOSITORY / "models" / "reelsense-ue" / "0.1.0"
+BUNDLE = REPOSITORY / "models" / "reelsense-ue" / "1.0.0"
 
 
 def write_report(folder: Path, worst: float | None, held_out: bool = True, digest: str = "d") -> Path:

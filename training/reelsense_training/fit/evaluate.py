@@ -139,8 +139,8 @@ class Bench:
     def choose(
         self, options: tuple[Candidate, ...], without: frozenset[int] = frozenset()
     ) -> tuple[Candidate, Decision, dict[str, float]]:
-        """The first candidate, or a later one that is clearly better on out-of-source predictions; its decision, and all
-        scores.
+        """The first candidate, or a later one that is clearly better on out-of-source predictions; and its decision and
+        all scores.
         """
         scores, decisions = {}, {}
         for candidate in options:
