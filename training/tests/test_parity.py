@@ -23,6 +23,8 @@ from reelsense_training.release.bundle import golden_rows
 BUNDLES = sorted(path.parent for path in REPOSITORY.glob("models/reelsense-ue*/*/manifest.json"))
 ROWS = 10_000
 EDGE_ROWS = 4_000
+# LightGBM splits at ±1e-35 to tell zero from the rest and takes what lies within for zero; no feature comes near.
+ZERO_THRESHOLD = 1e-30
 
 
 def edge_rows(forest: Forest, rows: np.ndarray) -> np.ndarray:
@@ -33,6 +35,9 @@ def edge_rows(forest: Forest, rows: np.ndarray) -> np.ndarray:
     rows = rows.copy()
     for column in np.unique(feature):
         pool = np.unique(threshold[feature == column])
+        pool = pool[np.abs(pool) > ZERO_THRESHOLD]
+        if not len(pool):
+            continue
         picked = rng.choice(pool, len(rows))
         step = rng.integers(-1, 2, len(rows))
         beside = np.nextafter(picked, np.where(step < 0, -np.inf, np.inf).astype(np.float32))

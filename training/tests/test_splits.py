@@ -24,7 +24,7 @@ def make_windows(count: int = 4000, seed: int = 1) -> Dataset:
     flow_video = rng.random(flow.max() + 1) < 0.5
     video = np.where(source == 2, True, np.where(source == 3, False, flow_video[flow]))
     return Dataset(
-        rows=rng.normal(size=(count, 3)).astype(np.float32), video=video, source=source,
+        rows=rng.normal(size=(count, 3)).astype(np.float32), video=video, source=source, unit=source,
         group=((flow // 8) * 4 + source).astype(np.int32), flow=flow,
         second=np.tile(np.arange(10, dtype=np.int32), count // 10), active=rng.random(count) < 0.6,
         variant=np.zeros(count, np.int8), condition=source.astype(np.int16),

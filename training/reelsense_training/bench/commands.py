@@ -140,7 +140,7 @@ def run(args: argparse.Namespace, rules: Rules, progress: Progress) -> Json:
         Run(
             lab, _folds(args, lab), trainer, rules, args.name or trainer.name, args.tier or "ue", args.seeds, windows,
             _augmented(args, windows), resolve(args.edge_trainer) if args.edge_trainer else None,
-            None if args.no_controls else trainer, _public(args, lab, extractor, trainer, progress),
+            None if args.no_controls else trainer, public=_public(args, lab, extractor, trainer, progress),
         ),
         progress,
     )  # fmt: skip
