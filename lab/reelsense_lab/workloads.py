@@ -14,7 +14,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 WWW = "https://www.lab.test"
-DESIGNS: tuple[str, ...] = ("aria", "brisk", "cove", "dune")
+DESIGNS: tuple[str, ...] = ("aria", "brisk", "cove", "dune", "echo", "fjord", "gale", "haze")
+TOKEN_BYTES = {  # of signed addresses
+    **{"aria": (0, 80), "brisk": (150, 400), "cove": (0, 20), "dune": (300, 900)},
+    **{"echo": (200, 600), "fjord": (600, 1200), "gale": (0, 0), "haze": (50, 250)},
+}
+MUSIC_TRACKS = {  # which of media.TRACKS
+    **{"aria": (2, 3), "brisk": (0, 1), "cove": (2, 3), "dune": (0, 1)},
+    **{"echo": (1, 3), "fjord": (0, 2), "gale": (0, 3), "haze": (1, 2)},
+}
+OPENS_ON_TAP = ("dune", "haze")  # grids of thumbnails
+BY_THE_BROWSER = ("aria", "gale")  # downloads that begin with a click
 Action = dict[str, Any]
 Options = dict[str, Any]
 NEVER_SHORTER_S = 0.3  # between two gestures
@@ -75,8 +85,7 @@ def watch_s(rng: random.Random, mood: float) -> float:
 
 def common(visit: Visit) -> Options:
     """What every page gets: a session mark against caches, the length of signed addresses, the CDN switch."""
-    token = {"aria": (0, 80), "brisk": (150, 400), "cove": (0, 20), "dune": (300, 900)}[visit.design]
-    return {"s": f"{visit.rng.randrange(16**6):06x}", "token": visit.rng.randint(*token)}
+    return {"s": f"{visit.rng.randrange(16**6):06x}", "token": visit.rng.randint(*TOKEN_BYTES[visit.design])}
 
 
 def clip_options(visit: Visit) -> Options:
@@ -95,6 +104,15 @@ def clip_options(visit: Visit) -> Options:
         case "dune":
             chunk = rng.choice((256, 512, 512, 1024))
             drawn |= {"prefetch": rng.choice((4, 5, 5)), "chunk_kb": chunk, "ahead": rng.randint(6, 20)}
+        case "echo":
+            drawn |= {"prefetch": rng.choice((2, 3, 3)), "chunk_kb": rng.choice((200, 300, 500, 800, 1000))}
+        case "fjord":
+            drawn |= {"prefetch": rng.choice((1, 1, 2)), "first": rng.choice((1, 2, 2, 3)), "ahead": rng.randint(10, 30)}
+        case "gale":
+            drawn |= {"prefetch": rng.choice((2, 4, 6)), "chunk_kb": 1_000_000, "rung": rng.choice((270, 270, 360))}
+        case "haze":
+            chunk = rng.choice((64, 64, 128, 256))
+            drawn |= {"prefetch": rng.choice((2, 3, 5)), "chunk_kb": chunk, "first": rng.randint(1, 3), "ahead": rng.randint(5, 14)}
     return drawn
 
 
@@ -152,7 +170,7 @@ def feed(visit: Visit) -> list[Action]:
         if covered:
             actions.append(visit.act(at, "tell", name="untap"))
             covered = False
-        elif visit.design == "dune" and rng.random() < 0.5:
+        elif visit.design in OPENS_ON_TAP and rng.random() < 0.5:
             actions.append(visit.act(at, "tell", name="tap", **{"with": [seen + rng.randrange(12)]}))
             covered = True
         else:
@@ -213,18 +231,18 @@ def chat(visit: Visit) -> list[Action]:
 
 
 def download(visit: Visit) -> list[Action]:
-    """One large file; on brisk and sometimes on dune at the server's pace, as a video would come."""
+    """One large file; on brisk and sometimes on dune and haze at the server's pace, as a video would come."""
     rng = visit.rng
     kbit = rng.choice((1500, 2500, 4000, 6000, 9000, 16000))
     drawn = {"mb": rng.choice((5, 10, 20, 40, 40)), "burst": rng.choice((0, 500_000, 2_000_000))}
-    if visit.design == "brisk" or (visit.design == "dune" and rng.random() < 0.4):
+    if visit.design == "brisk" or (visit.design in ("dune", "haze") and rng.random() < 0.4):
         drawn["kbit"] = kbit
     if visit.design == "cove":
         drawn |= {"part_kb": rng.choice((1024, 2048, 4096)), "gap_ms": rng.choice((0, 0, 300, 1000, 2500))}
     actions, at = [], visit.start_s
     while at < visit.end_s - 1:
         actions.append(visit.open(at, **common(visit), **drawn))
-        if visit.design == "aria":
+        if visit.design in BY_THE_BROWSER:
             actions.append(visit.act(at + 0.8, "download"))
         at += rng.uniform(20, 50)
     return actions
@@ -253,10 +271,9 @@ def upload(visit: Visit) -> list[Action]:
 
 def audio(visit: Visit) -> list[Action]:
     rng = visit.rng
-    tracks = {"aria": (2, 3), "brisk": (0, 1), "cove": (2, 3), "dune": (0, 1)}[visit.design]
     actions, at = [], visit.start_s
     while at < visit.end_s - 1:  # someone skips to the next song
-        actions.append(visit.open(at, **common(visit), track=rng.choice(tracks), ahead=rng.choice((10, 20, 40, 90))))
+        actions.append(visit.open(at, **common(visit), track=rng.choice(MUSIC_TRACKS[visit.design]), ahead=rng.choice((10, 20, 40, 90))))
         at += clamp(rng.expovariate(1 / 60), 8, 200)
     return actions
 

@@ -1,13 +1,18 @@
-// dune's player: one fragmented MP4 per rung, fetched in large byte ranges and given to Media Source as they come.
+// One fragmented MP4 per rung, fetched in byte ranges and given to Media Source: all of one size (dune), each larger than
+// the one before (haze), a head and then the rest (echo), or the whole clip at once (gale).
 
-import { asset, fetchBytes, index, option, pause, range } from '/shared/lab.js';
+import { asset, fetchOk, index, option, pause, range } from '/shared/lab.js';
 import { Feeder } from '/shared/feeder.js';
 import { measured, pickRung } from '/shared/throughput.js';
 
 const POLL_MS = 100;
 
 export class RangePlayer {
-  /** @param {{ahead: number, first: number}} habits seconds kept ahead, chunks prefetched */
+  /**
+   * @param {{ahead: number, first: number, growth?: number, limitKb?: number, streamed?: boolean}} habits seconds kept
+   * ahead, chunks prefetched, how much larger than the last and at most how large a chunk is, whether it is played while
+   * it arrives
+   */
   constructor(media, clip, round, habits) {
     Object.assign(this, { media, clip, habits, goal: 0, at: 0, started: false, closed: false });
     this.chunk = option('chunk_kb', 512) * 1024;
@@ -43,14 +48,24 @@ export class RangePlayer {
         await pause(POLL_MS);
         continue;
       }
-      const to = Math.min(this.at + this.chunk, this.rung.bytes) - 1;
+      const to = Math.min(this.at + Math.floor(this.chunk), this.rung.bytes) - 1;
       this.abort = new AbortController();
       const start = performance.now();
-      const bytes = await fetchBytes(this.address, { headers: range(this.at, to), signal: this.abort.signal });
-      measured(bytes.byteLength, performance.now() - start);
+      await this.#take(await fetchOk(this.address, { headers: range(this.at, to), signal: this.abort.signal }));
+      measured(to + 1 - this.at, performance.now() - start);
       this.at = to + 1;
-      if (!this.closed) await this.feeder.append(bytes);
+      this.chunk = Math.min(this.chunk * (this.habits.growth ?? 1), (this.habits.limitKb ?? Infinity) * 1024);
     }
     if (!this.closed) await this.feeder.end();
+  }
+
+  async #take(response) {
+    if (!this.habits.streamed) {
+      const bytes = await response.arrayBuffer();
+      if (!this.closed) await this.feeder.append(bytes);
+      return;
+    }
+    const reader = response.body.getReader();
+    for (let part = await reader.read(); !part.done && !this.closed; part = await reader.read()) await this.feeder.append(part.value);
   }
 }

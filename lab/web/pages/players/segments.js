@@ -1,13 +1,23 @@
-// brisk's player: fMP4 segments through Media Source, one request each, a bounded buffer ahead: the on-off pattern.
+// fMP4 segments through Media Source, a bounded buffer ahead: the on-off pattern. One request each (brisk), or two at
+// once (fjord), as where sound and picture are kept apart.
 
-import { asset, fetchBytes, index, option, pause } from '/shared/lab.js';
+import { asset, fetchBytes, index, option, pause, range } from '/shared/lab.js';
 import { Feeder } from '/shared/feeder.js';
 import { fixedRung, measured, pickRung } from '/shared/throughput.js';
 
 const POLL_MS = 100;
 
+/** As `fetchBytes`, by two requests at the same time: the first `smallBytes`, and the rest. */
+export const inTwo = (smallBytes) => async (address, options) => {
+  const parts = await Promise.all([fetchBytes(address, { ...options, headers: range(0, smallBytes - 1) }), fetchBytes(address, { ...options, headers: range(smallBytes) })]);
+  return new Blob(parts).arrayBuffer();
+};
+
 export class SegmentPlayer {
-  /** @param {{ahead: number, first: number, film?: boolean}} habits seconds kept ahead, segments prefetched */
+  /**
+   * @param {{ahead: number, first: number, film?: boolean, fetched?: Function}} habits seconds kept ahead, segments
+   * prefetched, how a segment is fetched
+   */
   constructor(media, clip, round, habits) {
     Object.assign(this, { media, clip, round, habits, goal: 0, loaded: 0, started: false, closed: false });
     this.segmentSeconds = habits.film ? index.film_segment_s : index.segment_s;
@@ -70,7 +80,8 @@ export class SegmentPlayer {
     this.abort = new AbortController();
     const start = performance.now();
     const address = asset('video', `${this.clip.name}/${this.rung.rung}-seg/${name}`, this.round);
-    const bytes = await fetchBytes(address, { signal: this.abort.signal });
+    const fetched = name === 'init.mp4' ? fetchBytes : (this.habits.fetched ?? fetchBytes);
+    const bytes = await fetched(address, { signal: this.abort.signal });
     measured(bytes.byteLength, performance.now() - start);
     if (!this.closed) await this.feeder.append(bytes);
   }

@@ -1,4 +1,4 @@
-// Photos in four ways: a feed, a grid with taps, a post of many photos, photo stories. How many photos are fetched at
+// Photos in many ways: feeds, a grid with taps, a post of many photos, photo stories. How many photos are fetched at
 // once, how far ahead and how large they are is the design's.
 
 import { asset, controls, fetchJson, fetchOk, image, index, listed, option, padded, parameters, pause, report } from '/shared/lab.js';
@@ -79,6 +79,24 @@ export async function batchFeed({ size, batch, parallel, screens }) {
     const workers = Promise.all(Array.from({ length: parallel }, worker));
     for (const [offset, position] of positions.entries()) await appendPost(position, photos[offset]);
     await workers;
+  }, screens);
+}
+
+/** Posts a few at a time; each shows its thumbnail until the large photo is there. */
+export async function twiceFeed({ size, batch, screens }) {
+  let posts = 0;
+  await endlessly(async () => {
+    for (let count = 0; count < batch; count += 1) {
+      const position = posts;
+      posts += 1;
+      const photo = image(address('thumb', position), 'photo', () => {
+        const large = image(address(size, position), 'photo', () => {
+          report('image', { post: position });
+          photo.replaceWith(large);
+        });
+      });
+      await appendPost(position, photo);
+    }
   }, screens);
 }
 

@@ -1,0 +1,18 @@
+// A live channel through the two standard players, for `live(play)`.
+
+import { option } from '/shared/lab.js';
+import { DashPlayer } from '/players/dash.js';
+import { HlsPlayer } from '/players/hls.js';
+import { channel } from '/workloads/live.js';
+
+/** HLS, whole segments, so many of them `behind` the live edge and at most `ahead` seconds buffered. */
+export const hlsChannel = ({ behind, ahead }) => (media) => {
+  const settings = { liveSyncDurationCount: behind, liveMaxLatencyDurationCount: behind + 3 };
+  new HlsPlayer(media, channel('master.m3u8'), { ahead, first: ahead, settings }).start();
+};
+
+/** DASH, segments fetched while they are produced. */
+export const dashChannel = ({ liveDelay }) => (media) => {
+  const delay = { liveDelay: option('delay', liveDelay) };
+  new DashPlayer(media, channel('manifest.mpd'), { streaming: { delay, liveCatchup: { enabled: true } } });
+};
