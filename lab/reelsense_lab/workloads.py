@@ -107,12 +107,21 @@ def clip_options(visit: Visit) -> Options:
         case "echo":
             drawn |= {"prefetch": rng.choice((2, 3, 3)), "chunk_kb": rng.choice((200, 300, 500, 800, 1000))}
         case "fjord":
-            drawn |= {"prefetch": rng.choice((1, 1, 2)), "first": rng.choice((1, 2, 2, 3)), "ahead": rng.randint(10, 30)}
+            drawn |= {
+                "prefetch": rng.choice((1, 1, 2)),
+                "first": rng.choice((1, 2, 2, 3)),
+                "ahead": rng.randint(10, 30),
+            }
         case "gale":
             drawn |= {"prefetch": rng.choice((2, 4, 6)), "chunk_kb": 1_000_000, "rung": rng.choice((270, 270, 360))}
         case "haze":
             chunk = rng.choice((64, 64, 128, 256))
-            drawn |= {"prefetch": rng.choice((2, 3, 5)), "chunk_kb": chunk, "first": rng.randint(1, 3), "ahead": rng.randint(5, 14)}
+            drawn |= {
+                "prefetch": rng.choice((2, 3, 5)),
+                "chunk_kb": chunk,
+                "first": rng.randint(1, 3),
+                "ahead": rng.randint(5, 14),
+            }
     return drawn
 
 
@@ -273,7 +282,11 @@ def audio(visit: Visit) -> list[Action]:
     rng = visit.rng
     actions, at = [], visit.start_s
     while at < visit.end_s - 1:  # someone skips to the next song
-        actions.append(visit.open(at, **common(visit), track=rng.choice(MUSIC_TRACKS[visit.design]), ahead=rng.choice((10, 20, 40, 90))))
+        actions.append(
+            visit.open(
+                at, **common(visit), track=rng.choice(MUSIC_TRACKS[visit.design]), ahead=rng.choice((10, 20, 40, 90))
+            )
+        )
         at += clamp(rng.expovariate(1 / 60), 8, 200)
     return actions
 

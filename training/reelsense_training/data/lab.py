@@ -5,7 +5,7 @@ series.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from reelsense_training.bench.windows import Lab, Session, Windows
 from reelsense_training.bench.windows import concatenate as join_windows
 from reelsense_training.data.dataset import VARIANTS, Corpus, Dataset, Variant, concatenate
 from reelsense_training.data.extractor import Extractor
+from reelsense_training.data.parts import lab_units
 from reelsense_training.data.series import LAB
 
 Progress = Callable[[str], None]
@@ -53,12 +54,10 @@ class LabCorpus:
 def as_dataset(
     windows: Windows, sessions: tuple[Session, ...], first_group: int, first_flow: int, first_condition: int
 ) -> Dataset:
-    """Windows of lab sessions as training wants them: a design is a unit, a session a group, a workload a condition."""
-    names = sorted({session.design for session in sessions})
-    design = np.array([names.index(session.design) for session in sessions])
+    """Windows of lab sessions for training: designs make units, a session is a group, a workload a condition."""
     return Dataset(
         rows=windows.rows, video=windows.video, source=np.full(len(windows), LAB, np.int8),
-        unit=(LAB + design[windows.session]).astype(np.int8),
+        unit=lab_units(sessions)[windows.session],
         group=(windows.session + first_group).astype(np.int32), flow=(windows.flow + first_flow).astype(np.int32),
         second=windows.second, active=windows.counted, variant=windows.variant,
         condition=(windows.workload + first_condition).astype(np.int16),
@@ -83,6 +82,6 @@ def load_lab_corpus(folder: Path, extractor: Extractor, cache: Path, progress: P
 
 
 def with_lab(public: Corpus, lab: LabCorpus) -> Corpus:
-    """The public corpus and the lab's windows behind it."""
+    """The corpus and the lab's windows behind it."""
     windows = behind(public.windows, lab.windows, lab.lab.sessions, len(public.conditions))
-    return Corpus(windows, (*public.conditions, *lab.conditions), public.schema, public.data_sha256, lab.lab.digest)
+    return replace(public, windows=windows, conditions=(*public.conditions, *lab.conditions), lab_sha256=lab.lab.digest)

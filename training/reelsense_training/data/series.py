@@ -35,6 +35,7 @@ SOURCES = (
     Source("dpi_tests", "dpi_tests.npz", 0, "protocol test captures of DPI projects; almost all non-video"),
 )  # fmt: skip
 LAB = len(SOURCES)  # the traffic lab's number as a source: never part of a figure over public sources
+DRAWN = 100  # that of apps drawn at random: trained on, never evaluated
 
 
 @dataclass(frozen=True)

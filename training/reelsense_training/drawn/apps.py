@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,9 +14,10 @@ from reelsense_training.drawn.link import App, Connection, Transfer, log_uniform
 LADDER_KBIT = (250, 450, 850, 1400, 2200, 3400, 5500)
 POLL_S = 0.1
 Rng = np.random.Generator
+T = TypeVar("T")
 
 
-def pick(rng: Rng, *values: object) -> object:
+def pick(rng: Rng, *values: T) -> T:
     return values[int(rng.integers(len(values)))]
 
 
@@ -52,8 +54,9 @@ def draw_habits(rng: Rng) -> Habits:
     piece = float(pick(rng, 1, 2, 2, 4, 5, 6, 10)) if mode in ("segments", "pairs") else log_uniform(rng, 64e3, 2e6)
     paced = rng.uniform(1.1, 4.0) if chance(rng, 0.12) else math.inf
     return Habits(
-        mode, piece, log_uniform(rng, 4, 40), whole(rng, 1, 3), whole(rng, 0, 5), chance(rng, 0.4), rng.uniform(0.5, 0.9),
-        float(pick(rng, *LADDER_KBIT[1:])), whole(rng, 1, 2) if chance(rng, 0.2) else 1, paced, rng.uniform(32e3, 192e3) / 8,
+        mode, piece, log_uniform(rng, 4, 40), whole(rng, 1, 3), whole(rng, 0, 5), chance(rng, 0.4),
+        rng.uniform(0.5, 0.9), float(pick(rng, *LADDER_KBIT[1:])), whole(rng, 1, 2) if chance(rng, 0.2) else 1, paced,
+        rng.uniform(32e3, 192e3) / 8,
     )  # fmt: skip
 
 
@@ -77,6 +80,12 @@ class Clip:
     def loaded_s(self) -> float:
         return self.seconds * self.loaded / self.total if self.total else 0.0
 
+    def ready(self, habits: Habits) -> bool:
+        """Whether the next clip may begin to load."""
+        if self.loaded >= self.total > 0:
+            return True
+        return self.loaded_s - self.position >= habits.ahead_s if self.shown else self.pieces >= habits.first
+
     def play(self, now: float) -> None:
         if self.shown:
             self.position = min(self.position + now - self.seen, self.loaded_s)
@@ -97,11 +106,7 @@ def load(net: Connection, clip: Clip, habits: Habits) -> App:
     size = habits.piece
     while clip.loaded < clip.total and not clip.closed:
         clip.play(net.now)
-        if clip.shown:
-            enough = clip.loaded_s - clip.position >= habits.ahead_s
-        else:
-            enough = clip.pieces >= habits.first
-        if enough and habits.mode != "whole":
+        if clip.ready(habits) and habits.mode != "whole":
             yield POLL_S
             continue
         left = clip.total - clip.loaded
@@ -145,45 +150,50 @@ def watch_s(rng: Rng, mood: float) -> float:
     return rng.uniform(10, 45) * mood
 
 
-def _clips(net: Connection, stay: Callable[[], float]) -> App:
-    rng = net.rng
-    habits, swing = draw_habits(rng), rng.uniform(0.1, 0.5)
-    clips: list[Clip] = []
-    api = log_uniform(rng, 500, 40e3) if chance(rng, 0.5) else 0.0
+class Shelf:
+    """The clips of a feed: the one in front, and those that load ahead of it, nearest first."""
 
-    def clip(number: int) -> Clip:
-        while len(clips) <= number:
-            clips.append(Clip(float(np.clip(rng.lognormal(2.8, 0.6), 5, 75)), swing))
-        return clips[number]
+    def __init__(self, net: Connection) -> None:
+        self.net, self.habits = net, draw_habits(net.rng)
+        self.swing = net.rng.uniform(0.1, 0.5)
+        self.clips: list[Clip] = []
+        self.loading: set[int] = set()
+        self.front = 0
 
-    loading: set[int] = set()
+    def clip(self, number: int) -> Clip:
+        while len(self.clips) <= number:
+            self.clips.append(Clip(float(np.clip(self.net.rng.lognormal(2.8, 0.6), 5, 75)), self.swing))
+        return self.clips[number]
 
-    def begin(number: int) -> None:
-        if number not in loading:
-            loading.add(number)
-            net.spawn(load(net, clip(number), habits))
+    def begin(self, number: int) -> Clip:
+        clip = self.clip(number)
+        if number not in self.loading:
+            self.loading.add(number)
+            self.net.spawn(load(self.net, clip, self.habits))
+        return clip
 
-    def ahead() -> App:
+    def ahead(self) -> App:
+        """The next clip begins when the one before it is ready, or all at once."""
         while True:
-            for number in range(current[0], current[0] + habits.prefetch + 1):
-                begin(number)
-                done = clip(number)
-                ready = done.loaded >= done.total > 0 or (done.pieces >= habits.first if not done.shown else done.loaded_s - done.position >= habits.ahead_s)
-                if not ready and not habits.eager:
+            for number in range(self.front, self.front + self.habits.prefetch + 1):
+                if not self.begin(number).ready(self.habits) and not self.habits.eager:
                     break
             yield 0.25
 
-    current = [0]
-    net.spawn(ahead())
+
+def _clips(net: Connection, stay: Callable[[], float]) -> App:
+    rng, shelf = net.rng, Shelf(net)
+    api = log_uniform(rng, 500, 40e3) if chance(rng, 0.5) else 0.0
+    net.spawn(shelf.ahead())
     while True:
-        now = clip(current[0])
+        now = shelf.clip(shelf.front)
         now.shown, now.seen = True, net.now
-        begin(current[0])
-        if api and current[0] % 4 == 0:
+        shelf.begin(shelf.front)
+        if api and shelf.front % 4 == 0:
             net.get(api * float(rng.lognormal(0, 0.5)))
         yield stay()
         close(net, now)
-        current[0] += 1
+        shelf.front += 1
 
 
 def reels(net: Connection) -> App:
@@ -337,6 +347,26 @@ def chat(net: Connection) -> App:
 # ---- files
 
 
+@dataclass
+class Ranges:
+    """A file by ranges: what is left of it, and how many workers are still at it."""
+
+    left: float
+    part: float
+    pace: float
+    gap_s: float
+    workers: int
+
+    def work(self, net: Connection) -> App:
+        while self.left > 0:
+            piece = min(self.part, self.left)
+            self.left -= piece
+            yield [net.get(piece, self.pace)]
+            if self.gap_s:
+                yield self.gap_s
+        self.workers -= 1
+
+
 def download(net: Connection) -> App:
     """One request, or ranges, a few at a time; sometimes at the server's pace."""
     rng = net.rng
@@ -344,25 +374,14 @@ def download(net: Connection) -> App:
     while True:
         size = log_uniform(rng, 2e6, 5e8)
         if chance(rng, 0.45):
-            yield [net.get(size, paced, burst=float(pick(rng, 0, 5e5, 2e6)))]
+            yield [net.get(size, paced, burst=pick(rng, 0.0, 5e5, 2e6))]
         else:
-            part, at_once = log_uniform(rng, 256e3, 16e6), whole(rng, 1, 6) if chance(rng, 0.6) else 1
-            gap = rng.uniform(0.1, 2.0) if chance(rng, 0.15) else 0.0
-            workers = [True] * at_once
-            left = [size]
-
-            def work(number: int) -> App:
-                while left[0] > 0:
-                    piece = min(part, left[0])
-                    left[0] -= piece
-                    yield [net.get(piece, paced)]
-                    if gap:
-                        yield gap
-                workers[number] = False
-
-            for number in range(at_once):
-                net.spawn(work(number))
-            while any(workers):
+            at_once = whole(rng, 1, 6) if chance(rng, 0.6) else 1
+            gap_s = rng.uniform(0.1, 2.0) if chance(rng, 0.15) else 0.0
+            file = Ranges(size, log_uniform(rng, 256e3, 16e6), paced, gap_s, at_once)
+            for _ in range(at_once):
+                net.spawn(file.work(net))
+            while file.workers:
                 yield 0.2
         yield rng.uniform(1, 15)
 
@@ -430,7 +449,8 @@ def _call(net: Connection, video_kbit: float) -> App:
     def pictures() -> App:
         while True:
             for up in (True, False):
-                size = limit * 125 * frame_s * share[up] * float(rng.lognormal(0, 0.35)) * (4 if chance(rng, 0.01) else 1)
+                key = 4 if chance(rng, 0.01) else 1  # a key frame
+                size = limit * 125 * frame_s * share[up] * float(rng.lognormal(0, 0.35)) * key
                 start = rng.uniform(0, 0.01)
                 while size > 60:
                     net.packet(int(min(size, 1160)) + 60, up, start)
@@ -467,7 +487,8 @@ def sync(net: Connection) -> App:
 
 APPS: dict[str, tuple[Callable[[Connection], App], bool]] = {
     "reels": (reels, True), "stories": (stories, True), "longform": (longform, True), "live": (live, True),
-    "feed": (feed, False), "carousel": (carousel, False), "photostories": (photostories, False), "browse": (browse, False),
-    "chat": (chat, False), "download": (download, False), "upload": (upload, False), "speedtest": (speedtest, False),
-    "audio": (audio, False), "voicecall": (voicecall, False), "videocall": (videocall, False), "sync": (sync, False),
+    "feed": (feed, False), "carousel": (carousel, False), "photostories": (photostories, False),
+    "browse": (browse, False), "chat": (chat, False), "download": (download, False), "upload": (upload, False),
+    "speedtest": (speedtest, False), "audio": (audio, False), "voicecall": (voicecall, False),
+    "videocall": (videocall, False), "sync": (sync, False),
 }  # fmt: skip

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Generator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 STEP_S = 0.01
-PIECE = 4096  # capacity is drawn for so many steps at once
 App = Generator[object, None, None]
 
 
@@ -69,12 +68,14 @@ def draw_path(rng: np.random.Generator, seconds: float) -> Path:
     if quic:
         full, ack = int(rng.choice([1228, 1260, 1278, 1280, 1350, 1378, 1398])), int(rng.integers(56, 80))
     else:
-        full, ack = int(rng.choice([1500, 1500, 1492, 1480, 1452, 1440, 1400, 1300])), int(rng.choice([40, 52, 52, 72, 60]))
+        full = int(rng.choice([1500, 1500, 1492, 1480, 1452, 1440, 1400, 1300]))
+        ack = int(rng.choice([40, 52, 52, 72, 60]))
     return Path(
         down, np.maximum(down * rng.uniform(0.15, 0.8), 50.0), log_uniform(rng, 0.01, 0.5), log_uniform(rng, 0.05, 1.5),
         0.0 if rng.random() < 0.6 else log_uniform(rng, 1e-3, 0.1), full, ack,
         int(rng.choice([1, 2, 2, 2, 2, 4, 10] if not quic else [2, 2, 4, 10, 10])), quic,
-        bool(rng.random() < 0.5), bool(rng.random() < 0.6), log_uniform(rng, 0.002, 0.15), int(log_uniform(rng, 40, 900)),
+        bool(rng.random() < 0.5), bool(rng.random() < 0.6), log_uniform(rng, 0.002, 0.15),
+        int(log_uniform(rng, 40, 900)),
     )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ class Side:
 
 
 class Connection:
-    """Runs apps' steps over one connection. An app is a generator: it yields seconds to sleep, or transfers to await."""
+    """Runs apps over one connection. An app is a generator: it yields seconds to sleep, or transfers to await."""
 
     def __init__(self, path: Path, rng: np.random.Generator, seconds: float) -> None:
         self.path, self.rng, self.seconds = path, rng, seconds
@@ -127,18 +128,18 @@ class Connection:
     def get(self, size: float, pace: float = math.inf, burst: float = 0.0, header: int | None = None) -> Transfer:
         """Asks for ``size`` bytes."""
         path, rng = self.path, self.rng
-        asked = path.ack + (header if header is not None else max(20, int(path.header * rng.lognormal(0, 0.25))))
-        while asked > 0:
-            self._marks.append((self.now, min(asked, path.full), True))
-            asked -= path.full
+        left = header if header is not None else max(20, int(path.header * rng.lognormal(0, 0.25)))
+        while left > 0:
+            body = min(left, path.full - path.ack)
+            self._marks.append((self.now, body + path.ack, True))
+            left -= body
         waits = path.rtt_s + self._queueing() + path.think_s * float(rng.lognormal(0, 0.6))
         made = Transfer(max(size, 1.0), self.now + waits, False, pace, burst, asked=self.now, total=size)
         self.transfers.append(made)
         return made
 
-    def put(self, size: float, answer: float = 300.0) -> Transfer:
+    def put(self, size: float) -> Transfer:
         """Sends ``size`` bytes up."""
-        del answer
         made = Transfer(max(size, 1.0), self.now, True, asked=self.now, total=size)
         self.transfers.append(made)
         return made
@@ -196,45 +197,52 @@ class Connection:
         return min(self.path.queue_s, max(0.0, self._down.window / rate - self.path.rtt_s))
 
     def _move(self, begun: list[Transfer], side: Side, capacity: NDArray[np.float64], up: bool) -> None:
+        """One step of a direction: its transfers share what the link and the window let through."""
         if not begun:
             return
-        path, now = self.path, self.now
-        most = capacity[min(int(now / STEP_S), len(capacity) - 1)]
-        rate = most / STEP_S
-        if path.restarts and now - side.last > max(1.0, 2 * path.rtt_s):
-            side.window = 10.0 * path.full
-        if now >= side.round_ends:
-            room = rate * (path.rtt_s + (path.queue_s if not path.model_based else path.rtt_s))
-            if side.moved >= 0.8 * side.window:
-                side.window = min(2.0 * side.window, max(room, 4.0 * path.full))
-            if path.loss and self.rng.random() < 1 - (1 - path.loss) ** (side.moved / path.full):
-                side.window = max(4.0 * path.full, side.window * (0.95 if path.model_based else 0.6))
-            side.left, side.moved, side.round_ends = side.window, 0.0, now + path.rtt_s
-        left = min(most, side.left)
-        moved = 0.0
+        most = float(capacity[min(int(self.now / STEP_S), len(capacity) - 1)])
+        self._turn(side, most / STEP_S)
+        left, moved = min(most, side.left), 0.0
         for number, transfer in enumerate(begun):
-            share = left / (len(begun) - number)
-            if transfer.pace < math.inf:
-                sent = transfer.total - transfer.left
-                allowed = transfer.burst + transfer.pace * (now + STEP_S - transfer.begins) - sent
-                share = min(share, max(0.0, allowed))
-            share = min(share, transfer.left)
-            transfer.left -= share
-            left -= share
-            moved += share
-            if transfer.left < 1.0:
-                transfer.done = True
-                took = now - transfer.asked
-                if not up and transfer.total > 20_000 and took > 1e-3:
-                    measured = transfer.total * 8e-3 / took
-                    self.kbit = measured if not self.kbit else 0.6 * self.kbit + 0.4 * measured
+            sent = self._send(transfer, left / (len(begun) - number))
+            left -= sent
+            moved += sent
         if moved <= 0:
             return
         side.left -= moved
         side.moved += moved
-        side.last = now
+        side.last = self.now
         flush = all(t.done for t in begun)
-        self._bursts.append((now, min(1.0, moved / most) * STEP_S, moved if not up else -moved, flush))
+        self._bursts.append((self.now, min(1.0, moved / most) * STEP_S, -moved if up else moved, flush))
+
+    def _turn(self, side: Side, rate: float) -> None:
+        """Begins a round where the last one is over; the window grows or is cut by how that went."""
+        path, now = self.path, self.now
+        if path.restarts and now - side.last > max(1.0, 2 * path.rtt_s):
+            side.window = 10.0 * path.full
+        if now < side.round_ends:
+            return
+        room = rate * (path.rtt_s + (path.rtt_s if path.model_based else path.queue_s))
+        if side.moved >= 0.8 * side.window:
+            side.window = min(2.0 * side.window, max(room, 4.0 * path.full))
+        if path.loss and self.rng.random() < 1 - (1 - path.loss) ** (side.moved / path.full):
+            side.window = max(4.0 * path.full, side.window * (0.95 if path.model_based else 0.6))
+        side.left, side.moved, side.round_ends = side.window, 0.0, now + path.rtt_s
+
+    def _send(self, transfer: Transfer, share: float) -> float:
+        """Bytes of a transfer in this step, at most ``share``; its end feeds the client's estimate."""
+        if transfer.pace < math.inf:
+            due = transfer.burst + transfer.pace * (self.now + STEP_S - transfer.begins)
+            share = min(share, max(0.0, due - (transfer.total - transfer.left)))
+        share = min(share, transfer.left)
+        transfer.left -= share
+        if transfer.left < 1.0:
+            transfer.done = True
+            took = self.now - transfer.asked
+            if not transfer.up and transfer.total > 20_000 and took > 1e-3:
+                measured = transfer.total * 8e-3 / took
+                self.kbit = 0.6 * self.kbit + 0.4 * measured if self.kbit else measured
+        return share
 
     # the packets
     def packets(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -272,6 +280,7 @@ class Connection:
         time, size = time[order], size[order]
         acked = time[path.ack_every - 1 :: path.ack_every] + rng.uniform(2e-5, 4e-4)
         times = np.concatenate([time, acked])
-        sizes = np.concatenate([size, np.full(len(acked), path.ack) + (rng.integers(0, 6, len(acked)) if path.quic else 0)])
+        jitter = rng.integers(0, 6, len(acked)) if path.quic else 0
+        sizes = np.concatenate([size, np.full(len(acked), path.ack) + jitter])
         ups = np.concatenate([np.full(len(time), up), np.full(len(acked), not up)])
         return times, sizes, ups

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from reelsense_training.data.series import PacketSeries
 from reelsense_training.drawn.apps import APPS
-from reelsense_training.drawn.link import Connection, draw_path
+from reelsense_training.drawn.link import Connection, draw_path, log_uniform
 
 # How many flows of each app in a hundred: the ones that look alike most.
 SHARES = {
     "reels": 26, "stories": 8, "longform": 10, "live": 8, "feed": 11, "carousel": 9, "photostories": 4, "browse": 5,
     "chat": 1, "download": 9, "upload": 2, "speedtest": 1, "audio": 4, "voicecall": 1, "videocall": 2, "sync": 1,
 }  # fmt: skip
-SECONDS = (12.0, 60.0)
+SECONDS = (10.0, 150.0)
 MOST_PACKETS = 60_000
 WORKERS = 2
 NAMES = tuple(APPS)
@@ -35,8 +35,8 @@ class Drawn:
 
 def flow(seed: int, number: int, name: str) -> _Flow:
     """Packets of one drawn flow: times in µs since its first, IP bytes, direction."""
-    rng = np.random.default_rng([seed, number])
-    seconds = rng.uniform(*SECONDS)
+    rng = np.random.default_rng([seed, number, NAMES.index(name)])
+    seconds = log_uniform(rng, *SECONDS)
     path = draw_path(rng, seconds)
     net = Connection(path, rng, seconds)
     app, _ = APPS[name]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelsense_training.data.dataset import Dataset
-from reelsense_training.data.series import SOURCES
+from reelsense_training.data.series import DRAWN, SOURCES
 from reelsense_training.edge.layout import BIN_VALUES
 from reelsense_training.edge.model import EdgeModel
 from reelsense_training.edge.predict import logits
@@ -45,7 +45,7 @@ class EdgeBench:
         # Calibration reads active windows only: flows without any need no prediction for it.
         active = np.add.reduceat(self.recorded.active.astype(np.int64), self.recorded.off[:-1]) > 0
         self.judging = self.recorded.select(active)
-        self.units = tuple(int(unit) for unit in np.unique(sequences.unit))
+        self.units = tuple(int(unit) for unit in np.unique(sequences.unit) if unit != DRAWN)
         self._fitted: dict[frozenset[int], EdgeModel] = {}
         self._predicted: dict[tuple[int, frozenset[int]], Predictions] = {}
 

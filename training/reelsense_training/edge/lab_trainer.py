@@ -21,16 +21,16 @@ from reelsense_training.fit.evaluate import decide
 
 @dataclass(frozen=True)
 class EdgeTrainer:
-    """Calibrated on one training design that a first network did not see: two fits a fold, where a release does
-    one for every unit.
+    """Calibrated on one unit of training designs that a first network did not see: two fits a fold, where a release
+    does one for every unit.
     """
 
-    public: Sequences
+    base: Sequences  # public sources and drawn apps
     settings: Settings
     name: str = "reelsense-edge"
 
     def fit(self, train: Lab, seed: int) -> Scored:
-        bench = EdgeBench(join([self.public, lab_sequences(train.windows, train.sessions)]), self.settings, seed)
+        bench = EdgeBench(join([self.base, lab_sequences(train.windows, train.sessions)]), self.settings, seed)
         unseen = max(unit for unit in bench.units if unit >= LAB)
         decision = decide(bench.predict(unseen))
         model = bench.model(frozenset())

@@ -19,8 +19,10 @@ from reelsense_training.bench.page import write_report
 from reelsense_training.data.dataset import VARIANTS
 from reelsense_training.data.extractor import Extractor
 from reelsense_training.data.lab import LabCorpus
+from reelsense_training.data.parts import DRAWN_FLOWS, DRAWN_SEED
 from reelsense_training.data.series import SOURCES, data_digest
 from reelsense_training.edge.contract import EdgeContract
+from reelsense_training.edge.drawn import drawn_sequences
 from reelsense_training.edge.evaluate import EdgeBench, as_windows, nested_held_out
 from reelsense_training.edge.export import EdgeRelease, write_bundle
 from reelsense_training.edge.lab import lab_sequences
@@ -82,10 +84,15 @@ class EdgePipeline:
         cache = self.space.work / "cache"
         return load_public(self.space.data, self.extractor, cache, progress=self.progress)[0]
 
+    @cached_property
+    def base(self) -> Sequences:
+        """Public sources and drawn apps."""
+        return join([self.public, drawn_sequences(self.extractor, self.space.work / "cache", self.progress)])
+
     def bench(self, seed: int) -> EdgeBench:
         """One a seed, so that `all` fits each network once."""
         if seed not in self._benches:
-            sequences = self.public if self.lab is None else join([self.public, self.lab])
+            sequences = self.base if self.lab is None else join([self.base, self.lab])
             settings = default_settings(self.extractor.schema)
             self._benches[seed] = EdgeBench(sequences, settings, seed, self.progress)
         return self._benches[seed]
@@ -125,7 +132,7 @@ class EdgePipeline:
                 "definition": "mean of requet balanced accuracy, ucdavis balanced accuracy, (uu recall + dpi_tests "
                 "specificity) / 2; recorded active windows (>= 10 packets and >= 20 kB down)",
                 "held_out": held_out_json(runs),
-                "training_windows": len(self.public) + (0 if self.lab is None else len(self.lab)),
+                "training_windows": len(self.base) + (0 if self.lab is None else len(self.lab)),
             },
             "histograms": reference_histograms(windows, windows.rows, names, probability),
         }
@@ -142,11 +149,11 @@ class EdgePipeline:
         found = json.loads((self.space.folder / "evaluation.json").read_text())
         run = Run(
             lab, folds(lab.sessions, limit=BENCH_FOLDS),
-            EdgeTrainer(self.public, default_settings(self.extractor.schema)), Rules(), f"{NAME} {VERSION}", "edge",
+            EdgeTrainer(self.base, default_settings(self.extractor.schema)), Rules(), f"{NAME} {VERSION}", "edge",
             emulated=emulate(lab, self.extractor, cache, progress=self.progress), augmented=self.corpus.augmented(),
             public=public_json(found["metrics"]),
-            note="the released procedure, public sources and the fold's training sessions together; calibrated on one "
-            "training design instead of every unit",
+            note="the released procedure, public sources, drawn apps and the fold's training sessions together; "
+            "calibrated on one unit of training designs instead of every unit",
         )  # fmt: skip
         folder = self.space.folder / "reelbench"
         return write_report(run_protocol(run, self.progress, folder / "answers.npz"), folder)
@@ -168,6 +175,7 @@ class EdgePipeline:
             "lab_digest": state["lab_digest"],
             "sources": {s.name: s.note for s in SOURCES}
             | ({"lab": "this product's traffic lab"} if state["lab_digest"] else {}),
+            "drawn": {"flows": DRAWN_FLOWS, "seed": DRAWN_SEED},
             "variants": [asdict(variant) for variant in VARIANTS],
             "method": METHOD, "parameters": settings, "seed": SEEDS[0],
         }  # fmt: skip

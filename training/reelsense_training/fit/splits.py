@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelsense_training.data.dataset import Dataset
-from reelsense_training.data.series import LAB
+from reelsense_training.data.series import DRAWN, LAB
 
 # A source × class with fewer recorded active windows than this has no voice of its own in training.
 MIN_CELL_WINDOWS = 100
@@ -63,7 +63,7 @@ def cell_weights(dataset: Dataset, light_weight: float) -> NDArray[np.float64]:
     ``light_weight``.
 
     A source's cell too small to speak for a class weighs in proportion to its windows instead. Inside a class of
-    the lab, every workload weighs the same, however many windows it brought.
+    the lab or of drawn apps, every workload weighs the same, however many windows it brought.
     """
     weight = np.zeros(len(dataset))
     for video in (False, True):
@@ -85,16 +85,22 @@ def cell_weights(dataset: Dataset, light_weight: float) -> NDArray[np.float64]:
 
 
 def _even_out_workloads(dataset: Dataset, weight: NDArray[np.float64]) -> None:
-    """Moves weight between the lab's workloads, class by class, until each holds the same share of it."""
+    """Moves weight between the workloads of the lab, and of drawn apps, class by class, until each holds the same share
+    of it.
+    """
     for video in (False, True):
-        cell = (dataset.source == LAB) & (dataset.video == video)
-        if not cell.any():
-            continue
-        names, workload = np.unique(dataset.condition[cell], return_inverse=True)
-        held = np.bincount(workload, weight[cell], len(names))
-        voice = np.minimum(1.0, np.bincount(workload, dataset.active[cell], len(names)) / MIN_CELL_WINDOWS)
-        wanted = voice / max(voice.sum(), 1e-9) * held.sum()
-        weight[cell] *= (wanted / np.maximum(held, 1e-12))[workload]
+        for source in (LAB, DRAWN):
+            cell = (dataset.source == source) & (dataset.video == video)
+            if cell.any():
+                _even_out(dataset, weight, cell)
+
+
+def _even_out(dataset: Dataset, weight: NDArray[np.float64], cell: NDArray[np.bool_]) -> None:
+    names, workload = np.unique(dataset.condition[cell], return_inverse=True)
+    held = np.bincount(workload, weight[cell], len(names))
+    voice = np.minimum(1.0, np.bincount(workload, dataset.active[cell], len(names)) / MIN_CELL_WINDOWS)
+    wanted = voice / max(voice.sum(), 1e-9) * held.sum()
+    weight[cell] *= (wanted / np.maximum(held, 1e-12))[workload]
 
 
 def shuffle_flow_labels(dataset: Dataset, seed: int) -> NDArray[np.bool_]:

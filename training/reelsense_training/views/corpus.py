@@ -1,4 +1,4 @@
-"""The public sources as an app's socket and as a flow collector would have seen them.
+"""The public sources, the lab's flows and drawn apps as an app's socket and as a flow collector would have seen them.
 
 Both views are derived from the same packets by the C++ command (``reelsense features --view``), under several
 settings of what is between the network and the app or collector: how long reads wait, the exporter's active timeout,
@@ -26,7 +26,9 @@ from reelsense_training.data.dataset import (
     concatenate,
 )
 from reelsense_training.data.extractor import Extractor, FeatureRows
+from reelsense_training.data.parts import Part, part_rows, with_part
 from reelsense_training.data.series import (
+    DRAWN,
     SOURCES,
     PacketSeries,
     Source,
@@ -103,8 +105,13 @@ def _cached_rows(
         return dict(stored)
 
 
-def build_view_corpus(data: Path, program: Path, view: str, cache: Path, progress: Progress = lambda _: None) -> Corpus:
-    """Rows of every public source, variant and setting, as ``build_corpus`` gives the packet view's."""
+def build_view_corpus(
+    data: Path, program: Path, view: str, cache: Path, progress: Progress = lambda _: None,
+    beside: tuple[Part, ...] = (),
+) -> Corpus:  # fmt: skip
+    """Rows of every public source, variant and setting, as ``build_corpus`` gives the packet view's; ``beside`` them,
+    the lab's flows through the same, and those of drawn apps under each setting.
+    """
     require_data(data)
     cache.mkdir(parents=True, exist_ok=True)
     spec = OTHER_VIEWS[view]
@@ -130,4 +137,9 @@ def build_view_corpus(data: Path, program: Path, view: str, cache: Path, progres
         groups += int(truth.group.max()) + 1
         flows += len(truth.video)
     schema = extractors[spec.settings[0]].schema
-    return Corpus(concatenate(parts), tuple(conditions), schema, data_digest(data))
+    corpus = Corpus(concatenate(parts), tuple(conditions), schema, data_digest(data))
+    for part in beside:
+        pairs = [(v, setting) for v, setting in spec.pairs() if part.source != DRAWN or VARIANTS[v].recorded]
+        found = [(v, part_rows(part, extractors[setting], VARIANTS[v], cache, spec.active)) for v, setting in pairs]
+        corpus = with_part(corpus, part, found)
+    return corpus
