@@ -90,6 +90,10 @@ lab-full: release ## record two hours of flow time into build/lab/full (root; ab
 	@lab/setup
 	build/venv/bin/reelsense-lab full --out build/lab/full
 
+.PHONY: lab-more
+lab-more: lab-full ## record the four other app designs beside them: what the released models learned from (another 45 minutes)
+	build/venv/bin/reelsense-lab run lab/scenarios/full.yaml lab/scenarios/more.yaml --out build/lab/full
+
 .PHONY: clean
 clean: ## delete everything built
 	rm -rf build

@@ -2,12 +2,13 @@
 
 import { manifest, option, report } from '/shared/lab.js';
 import { stage } from '/shared/stage.js';
+import { hlsChannel } from '/players/channels.js';
 import { HlsPlayer } from '/players/hls.js';
 import { article } from '/workloads/article.js';
 import { call } from '/workloads/call.js';
 import { chat } from '/workloads/chat.js';
 import { film } from '/workloads/film.js';
-import { channel, live } from '/workloads/live.js';
+import { live } from '/workloads/live.js';
 import { carousel, carouselFeed, photoStories } from '/workloads/photos.js';
 import { rangedDownload, polling, speedTest, uploads } from '/workloads/transfer.js';
 
@@ -18,11 +19,6 @@ const clips = (ahead) => ({
 
 function longform(media, chosen) {
   HlsPlayer.ofClip(media, chosen, 0, { ahead: option('ahead', 30), first: 30 }).start();
-}
-
-function channelByHls(media) {
-  const settings = { liveSyncDurationCount: 2, liveMaxLatencyDurationCount: 5 };
-  new HlsPlayer(media, channel('master.m3u8'), { ahead: 8, first: 8, settings }).start();
 }
 
 /** Music as audio-only HLS. */
@@ -39,7 +35,7 @@ export default {
   reels: () => stage(clips(10)),
   stories: () => stage({ ...clips(6), prefetch: 1 }),
   longform: () => film(longform),
-  live: () => live(channelByHls),
+  live: () => live(hlsChannel({ behind: 2, ahead: 8 })),
   feed: () => carouselFeed({ size: 'full', beside: 1, screens: 2 }),
   carousel: () => carousel({ size: 'full', ahead: 1 }),
   photostories: () => photoStories({ size: 'full', ahead: 0, storyOf: 3 }),

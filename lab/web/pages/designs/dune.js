@@ -2,13 +2,14 @@
 
 import { manifest, option } from '/shared/lab.js';
 import { stage } from '/shared/stage.js';
+import { dashChannel } from '/players/channels.js';
 import { DashPlayer } from '/players/dash.js';
 import { RangePlayer } from '/players/ranges.js';
 import { article } from '/workloads/article.js';
 import { call } from '/workloads/call.js';
 import { chat } from '/workloads/chat.js';
 import { film } from '/workloads/film.js';
-import { channel, live } from '/workloads/live.js';
+import { live } from '/workloads/live.js';
 import { music } from '/workloads/music.js';
 import { carousel, gridFeed, photoStories } from '/workloads/photos.js';
 import { pacedDownload, polling, rangedDownload, speedTest, uploads } from '/workloads/transfer.js';
@@ -25,16 +26,11 @@ function longform(media, chosen) {
   return new DashPlayer(media, manifest('video', `${chosen.name}/abr/manifest.mpd`), { streaming: { buffer } });
 }
 
-function channelByDash(media) {
-  const delay = { liveDelay: 2.5 };
-  new DashPlayer(media, channel('manifest.mpd'), { streaming: { delay, liveCatchup: { enabled: true } } });
-}
-
 export default {
   reels: () => stage(clips(5)),
   stories: () => stage(clips(2)),
   longform: () => film(longform),
-  live: () => live(channelByDash),
+  live: () => live(dashChannel({ liveDelay: 2.5 })),
   feed: () => gridFeed({ rows: 8, full: 'full' }),
   carousel: () => carousel({ size: 'full', ahead: 4 }),
   photostories: () => photoStories({ size: 'feed', ahead: 4, storyOf: 10 }),
