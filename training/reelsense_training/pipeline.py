@@ -20,7 +20,7 @@ from reelsense_training.bench.trainers import OWN
 from reelsense_training.data.dataset import VARIANTS, Corpus, build_corpus
 from reelsense_training.data.extractor import Extractor, FeatureSchema
 from reelsense_training.data.lab import LabCorpus, load_lab_corpus, with_lab
-from reelsense_training.data.parts import DRAWN_FLOWS, DRAWN_SEED, Part, drawn_part, lab_part, with_drawn
+from reelsense_training.data.parts import Part, lab_part
 from reelsense_training.data.series import SOURCES
 from reelsense_training.fit import ablation
 from reelsense_training.fit import candidates as cand
@@ -57,8 +57,8 @@ METHOD = (
     "{sources}: windows as recorded, over other links (token bucket 0.5–10 Mbit/s with 50 ms–2 s of queue, ACKs "
     "thinned 2–8:1, other phases) and by other collectors (lost packets, receive offload, coarse clock), features by "
     "the C++ extractor; {windows} windows, at most {active} active and {light} light a flow and variant; light windows "
-    "weigh {light_weight} of active ones, sources and classes alike, and the workloads of the lab and of drawn apps "
-    "alike in them. {fitted} Chosen among {candidates} on sources and app designs that the candidate had not seen."
+    "weigh {light_weight} of active ones, sources and classes alike, the lab's workloads alike in it, and classes half-way "
+    "to alike at each age of a flow. {fitted} Chosen among {candidates} on sources and app designs that the candidate had not seen."
 )
 
 
@@ -185,12 +185,11 @@ def release(trained: Trained, corpus: Corpus, metrics: dict, histograms: dict) -
     training_data = {
         "digest": corpus.data_sha256,
         "lab_digest": corpus.lab_sha256,
-        "drawn": {"flows": DRAWN_FLOWS, "seed": DRAWN_SEED, "digest": corpus.drawn_sha256},
         "digest_of": "SHA-256 over '<file> <SHA-256>' lines of the source files",
         "sources": {s.name: s.note for s in SOURCES},
         "variants": [asdict(variant) for variant in VARIANTS],
         "method": METHOD.format(
-            sources=f"Public sources{', the traffic lab' if corpus.lab_sha256 else ''} and drawn apps",
+            sources="Public sources and the traffic lab" if corpus.lab_sha256 else "Public sources",
             windows=metrics["training_windows"], active=BUDGET.active_per_flow, light=BUDGET.light_per_flow,
             light_weight=cand.LIGHT_WEIGHT, fitted=trained.product.fitted,
             candidates=", ".join(f"`{c.name}`" for c in candidates),
@@ -266,10 +265,8 @@ class Pipeline:
         return Extractor(self.space.program)
 
     @cached_property
-    def base(self) -> Corpus:
-        """Public sources, and drawn apps behind them."""
-        public = build_corpus(self.space.data, self.extractor, self.space.cache, self.progress)
-        return with_drawn(public, self.extractor, self.space.cache, self.progress)
+    def public(self) -> Corpus:
+        return build_corpus(self.space.data, self.extractor, self.space.cache, self.progress)
 
     @cached_property
     def lab(self) -> LabCorpus | None:
@@ -279,14 +276,13 @@ class Pipeline:
 
     @cached_property
     def corpus(self) -> Corpus:
-        """The packet view's windows, the lab's behind the others."""
-        return self.base if self.lab is None else with_lab(self.base, self.lab)
+        """The packet view's windows, the lab's behind the public ones."""
+        return self.public if self.lab is None else with_lab(self.public, self.lab)
 
     @cached_property
     def beside(self) -> tuple[Part, ...]:
         """What views that are made of packet series read besides the public ones."""
-        drawn = drawn_part(self.space.cache, self.progress)
-        return (drawn,) if self.lab is None else (drawn, lab_part(self.lab.lab))
+        return () if self.lab is None else (lab_part(self.lab.lab),)
 
     def corpus_of(self, product: Product) -> Corpus:
         if product.view not in OTHER_VIEWS:
@@ -340,7 +336,7 @@ class Pipeline:
             folder = _folder(self.space, product)
             trained = load_trained(product, self.corpus.schema, folder)
             found = json.loads((folder / "evaluation.json").read_text())
-            trainer = UeTrainer(product.name, self.base, trained.candidate, BUDGET)
+            trainer = UeTrainer(product.name, self.public, trained.candidate, BUDGET)
             lab, main = self.lab.lab, product is self.products[0]
             edge = kept_answers(self.space.work / EDGE_ANSWERS, lab) if main else None
             if main and edge is None:
@@ -351,7 +347,7 @@ class Pipeline:
                 emulate(lab, self.extractor, self.space.cache, progress=self.progress),
                 self.lab.augmented(), edge, OWN["trees"] if main else None,
                 CONTROL_FOLDS, public_json(found["metrics"]),
-                "the released procedure, public sources, drawn apps and the fold's training sessions together",
+                "the released procedure, public sources and the fold's training sessions together",
             )  # fmt: skip
             written += write_report(run_protocol(run, self.progress), folder / "reelbench")
         return written

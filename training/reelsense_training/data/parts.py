@@ -1,5 +1,5 @@
-"""Flows that training reads beside the public sources: apps drawn at random, and the lab's for views that are made of
-packet series.
+"""Flows that training reads beside the public sources as packet series: apps drawn at random for the edge model, and the
+lab's for the views that know no packet.
 """
 
 from __future__ import annotations
@@ -96,12 +96,6 @@ def with_part(corpus: Corpus, part: Part, found: list[tuple[int, dict[str, NDArr
     ]  # fmt: skip
     known = {"lab_sha256": part.digest} if part.source == LAB else {"drawn_sha256": part.digest}
     return replace(corpus, windows=concatenate([windows, *added]), conditions=(*corpus.conditions, *names), **known)
-
-
-def with_drawn(corpus: Corpus, extractor: Extractor, cache: Path, progress: Progress = lambda _: None) -> Corpus:
-    """The packet view's corpus and drawn apps behind it."""
-    part = drawn_part(cache, progress)
-    return with_part(corpus, part, [(0, part_rows(part, extractor, VARIANTS[0], cache))])
 
 
 def lab_units(sessions: tuple[Session, ...]) -> NDArray[np.int8]:

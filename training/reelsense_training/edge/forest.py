@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from reelsense_training.edge.sequences import Sequences
+from reelsense_training.fit.candidates import AGE
 from reelsense_training.fit.estimators import TreeParams, fit_trees
-from reelsense_training.fit.splits import cell_weights
+from reelsense_training.fit.splits import cell_weights, even_out_ages
 from reelsense_training.model.forest import Tree, from_booster
 
 ACTIVE_PER_SEQUENCE, LIGHT_PER_SEQUENCE, LIGHT_WEIGHT = 4, 1, 0.1
@@ -94,5 +95,8 @@ def fit_forest(
 ) -> lgb.Booster:
     """The device's procedure (``fit/estimators.py``) on these windows; ``names`` of ``features`` set constraints."""
     index = _draw(sequences, seed)
+    rows, video = sequences.rows[index][:, list(features)], sequences.video[index]
     weight = cell_weights(_Drawn(sequences, index), LIGHT_WEIGHT)
-    return fit_trees(sequences.rows[index][:, list(features)], sequences.video[index], weight, names, params, seed)
+    if AGE in names:
+        weight = even_out_ages(weight, rows[:, names.index(AGE)], video)
+    return fit_trees(rows, video, weight, names, params, seed)

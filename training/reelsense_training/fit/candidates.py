@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from reelsense_training.data.dataset import Dataset
 from reelsense_training.data.extractor import FeatureSchema
 from reelsense_training.fit.estimators import TreeParams, fit_linear, fit_trees
-from reelsense_training.fit.splits import cell_weights
+from reelsense_training.fit.splits import cell_weights, even_out_ages
 from reelsense_training.model.linear import Linear
 
 LIGHT_WEIGHT = 0.1
+AGE = "flow_age_log2"  # in the schema of every view
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def columns(windows: Dataset, schema: FeatureSchema, names: tuple[str, ...]) -> 
 def fit(candidate: Candidate, windows: Dataset, schema: FeatureSchema, seed: int) -> lgb.Booster | Linear:
     """The uncalibrated model of the training windows."""
     rows = columns(windows, schema, candidate.features)
-    weight = cell_weights(windows, LIGHT_WEIGHT)
+    weight = even_out_ages(cell_weights(windows, LIGHT_WEIGHT), windows.rows[:, schema.names.index(AGE)], windows.video)
     if candidate.kind == "linear":
         return fit_linear(rows, windows.video, weight, candidate.strength)
     return fit_trees(rows, windows.video, weight, candidate.features, candidate.trees, seed)

@@ -36,10 +36,10 @@ MAX_COMMITTEE = 100
 class TreeParams:
     committee: int = 4  # boosters of other seeds, averaged: half the spread over seeds, +0.006 held out
     rounds: int = 25  # of each
-    leaves: int = 15
-    depth: int = 5
+    leaves: int = 22
+    depth: int = 7
     rate: float = 0.15
-    min_leaf: int = 200
+    min_leaf: int = 100
     l2: float = 10.0
     monotone: bool = True
 

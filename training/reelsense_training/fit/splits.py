@@ -84,6 +84,31 @@ def cell_weights(dataset: Dataset, light_weight: float) -> NDArray[np.float64]:
     return weight * (len(weight) / weight.sum())
 
 
+AGE_EDGES = (1.01, 1.6, 2.4, 3.3, 4.4)  # of flow_age_log2: 1, 2, 4.3, 9 and 20 s
+AGE_BALANCE = 0.5
+
+
+def even_out_ages(
+    weight: NDArray[np.float64], age_log2: NDArray[np.float32], video: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Weights [W], mean 1, with the classes half-way to equal at each age of a flow (``flow_age_log2`` [W]).
+
+    Short flows are rarely video, so that age alone tells the class of a training set's first seconds; a model that
+    learns this calls every new flow non-video. Half-way, as all the way costs more than it brings
+    (training/README.md).
+    """
+    weight = weight.copy()
+    stage = np.digitize(age_log2, AGE_EDGES)
+    for k in np.unique(stage):
+        sides = [(stage == k) & (video == label) for label in (False, True)]
+        held = [float(weight[side].sum()) for side in sides]
+        if min(held) <= 0:
+            continue
+        for side, own in zip(sides, held, strict=True):
+            weight[side] *= (sum(held) / 2 / own) ** AGE_BALANCE
+    return weight * (len(weight) / weight.sum())
+
+
 def _even_out_workloads(dataset: Dataset, weight: NDArray[np.float64]) -> None:
     """Moves weight between the workloads of the lab, and of drawn apps, class by class, until each holds the same share
     of it.

@@ -1,4 +1,4 @@
-"""The released procedures as ReelBench's trainers: public sources, drawn apps and a fold's training sessions."""
+"""The released procedures as ReelBench's trainers: public sources and a fold's training sessions together."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class UeTrainer:
     """A device model of one candidate, calibrated on public sources and app designs that its fits did not see."""
 
     name: str
-    base: Corpus  # public sources and drawn apps
+    public: Corpus
     candidate: Candidate
     budget: Budget
 
     def fit(self, train: Lab, seed: int) -> Scored:
-        windows = behind(self.base.windows, train.windows, train.sessions, len(self.base.conditions))
-        bench = Bench(replace(self.base, windows=windows), self.budget, seed)
+        windows = behind(self.public.windows, train.windows, train.sessions, len(self.public.conditions))
+        bench = Bench(replace(self.public, windows=windows), self.budget, seed)
         bench.prefit((self.candidate,), nested=False)
         decision = decide(bench.out_of_source(self.candidate))
         model, columns = bench.model(self.candidate, frozenset()), bench.schema.indices(self.candidate.features)
