@@ -57,8 +57,9 @@ METHOD = (
     "{sources}: windows as recorded, over other links (token bucket 0.5–10 Mbit/s with 50 ms–2 s of queue, ACKs "
     "thinned 2–8:1, other phases) and by other collectors (lost packets, receive offload, coarse clock), features by "
     "the C++ extractor; {windows} windows, at most {active} active and {light} light a flow and variant; light windows "
-    "weigh {light_weight} of active ones, sources and classes alike, the lab's workloads alike in it, and classes half-way "
-    "to alike at each age of a flow. {fitted} Chosen among {candidates} on sources and app designs that the candidate had not seen."
+    "weigh {light_weight} of active ones, sources and classes alike, the lab's workloads alike in it, and classes "
+    "half-way to alike at each age of a flow. {fitted} Chosen among {candidates} on sources and app designs that the "
+    "candidate had not seen."
 )
 
 

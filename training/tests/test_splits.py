@@ -7,9 +7,11 @@ import pytest
 
 from reelsense_training.data.dataset import Dataset
 from reelsense_training.fit.splits import (
+    AGE_EDGES,
     Budget,
     cell_weights,
     draw_windows,
+    even_out_ages,
     group_folds,
     shuffle_flow_labels,
     source_folds,
@@ -91,3 +93,24 @@ def test_control_shuffles_labels_between_flows_within_a_source() -> None:
         assert shuffled[mask].sum() == windows.video[mask].sum()
     both = windows.source < 2
     assert 0.3 < np.mean(shuffled[both] == windows.video[both]) < 0.7
+
+
+def test_even_ages_bring_classes_half_way_together_at_each_age() -> None:
+    rng = np.random.default_rng(2)
+    age = rng.uniform(0, 7, 6000).astype(np.float32)
+    video = rng.random(6000) < np.where(age < 2, 0.1, 0.7)  # new flows are rarely video
+    weight = even_out_ages(np.ones(6000), age, video)
+    assert weight.mean() == pytest.approx(1.0)
+    stage = np.digitize(age, AGE_EDGES)
+    for k in np.unique(stage):
+        sides = [(stage == k) & (video == label) for label in (False, True)]
+        before = np.count_nonzero(sides[1]) / np.count_nonzero(sides[0])
+        after = weight[sides[1]].sum() / weight[sides[0]].sum()
+        assert after == pytest.approx(before**0.5, rel=1e-6)
+
+
+def test_even_ages_leave_an_age_of_one_class_alone() -> None:
+    weight = np.array([1.0, 1.0, 3.0])
+    age = np.array([0.5, 0.5, 6.0], np.float32)
+    even = even_out_ages(weight, age, np.array([True, False, True]))
+    assert even == pytest.approx(weight / weight.mean())

@@ -1,5 +1,5 @@
-"""Flows that training reads beside the public sources as packet series: apps drawn at random for the edge model, and the
-lab's for the views that know no packet.
+"""Packet series that training reads beside the public ones: apps drawn at random for the edge model, and the lab's
+flows for the views that know no packet.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from reelsense_training.bench.windows import UP_HEAVY, Lab, Session
 from reelsense_training.data.dataset import (
     ACTIVE_DOWN_BYTES,
     ACTIVE_PACKETS,
-    VARIANTS,
     Corpus,
     Dataset,
     Variant,

@@ -45,7 +45,7 @@ METHOD = (
     "features dropped. The probability is the mean logit of the members through Platt's map."
 )
 SEEDS = (1, 2, 3)
-BENCH_FOLDS = 8
+BENCH_FOLDS = 16
 Progress = Callable[[str], None]
 
 
