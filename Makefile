@@ -36,8 +36,8 @@ test: ## all tests, also under the address and undefined-behaviour sanitizers
 	$(call build,dev)
 	ctest --preset dev -j $(JOBS)
 	$(PYTHON) -m pytest -q training/tests tests/reference
-	$(PYTHON) -m pytest -q lab/tests
 	@scripts/lab-ci
+	$(PYTHON) -m pytest -q lab/tests
 	$(call build,asan)
 	ctest --preset asan -j $(JOBS)
 

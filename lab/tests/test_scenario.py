@@ -78,22 +78,35 @@ def test_shipped_scenarios_every_session_has_actions_in_order(file: Path) -> Non
         assert session.timeline()[-1].end_s <= session.seconds + 0.01
 
 
-def test_full_is_two_hours_and_meets_its_balance() -> None:
-    sessions = scenario.load(SCENARIOS / "full.yaml")
+@pytest.mark.parametrize(
+    ("name", "designs", "least", "paths_met"),
+    [("full", workloads.DESIGNS[:4], 6, 12), ("more", workloads.DESIGNS[4:], 5, 14)],
+)
+def test_full_and_more_are_two_hours_and_meet_their_balance(
+    name: str, designs: tuple[str, ...], least: int, paths_met: int
+) -> None:
+    sessions = scenario.load(SCENARIOS / f"{name}.yaml")
+    assert {session.design for session in sessions} == set(designs)
     assert sum(session.seconds for session in sessions) >= 7200
     paths = defaultdict(Counter)
     for session in sessions:
         paths[session.design, session.workload][session.path_name] += 1
         paths[session.workload][session.path_name] += 1
     hard = ("reels", "feed", "carousel", "download", "upload", "videocall")
-    for name in workloads.WORKLOADS:
-        for design in workloads.DESIGNS:
-            assert len(paths[design, name]) >= (6 if name in hard else 2), (design, name)
-    for name in hard:
-        assert len(paths[name]) == 12 and max(paths[name].values()) - min(paths[name].values()) <= 3, name
+    for workload in workloads.WORKLOADS:
+        for design in designs:
+            assert len(paths[design, workload]) >= (least if workload in hard else 2), (design, workload)
+    for workload in hard:
+        assert len(paths[workload]) == paths_met, workload
+        assert max(paths[workload].values()) - min(paths[workload].values()) <= 3, workload
     assert 0.15 <= sum(session.cdn for session in sessions) / len(sessions) <= 0.3
     assert 0.4 <= sum(session.protocol == "h3" for session in sessions) / len(sessions) <= 0.6
     assert any(session.ipv6 for session in sessions)
+
+
+def test_full_and_more_share_no_session() -> None:
+    names = [session.name for file in ("full", "more") for session in scenario.load(SCENARIOS / f"{file}.yaml")]
+    assert len(names) == len(set(names))
 
 
 def test_full_first_part_is_a_balanced_sample() -> None:
@@ -109,4 +122,4 @@ def test_full_first_part_is_a_balanced_sample() -> None:
 def test_extra_paths_join_the_rotation(tmp_path: Path) -> None:
     text = "{extra_paths: true, sessions: [{each: {design: all, workload: [reels]}, rotate: {path: [lte]}, repeat: 2}]}"
     sessions = scenario.load(write(tmp_path, text), ["wifi", "3g"])
-    assert Counter(session.path_name for session in sessions) == {"lte": 4, "wifi": 4}  # no more than were there
+    assert Counter(session.path_name for session in sessions) == {"lte": 8, "wifi": 8}  # no more than were there
