@@ -17,7 +17,7 @@ Do not use it to bill, block or judge people. It sees no payload, addresses, por
 """
 WITH_LAB = """\
 It learned from public measurements of 2018 and 2025, which hold next to no short-form video and no labelled image
-feeds, and from this product's traffic lab, whose four app designs do: real browsers and servers over emulated paths,
+feeds, and from this product's traffic lab, whose eight app designs do: real browsers and servers over emulated paths,
 but not the traffic of any real app."""
 WITHOUT_LAB = """\
 It learned from public measurements of 2018 and 2025 alone, which hold next to no short-form video and no labelled image
