@@ -22,13 +22,11 @@ from reelsense_training.fit import candidates as cand
 from reelsense_training.fit.calibrate import THRESHOLD, Platt, choose_uncertain, fit_platt
 from reelsense_training.fit.candidates import Candidate
 from reelsense_training.fit.metrics import Rates, headline, rates
-from reelsense_training.fit.splits import MIN_CELL_WINDOWS, Budget, cell_weights, draw_windows, source_folds
+from reelsense_training.fit.splits import Budget, cell_weights, draw_windows, source_folds
 from reelsense_training.model.linear import Linear
 
 WORKERS = 2
 CLEARLY_BETTER = 0.01  # twice the spread of a score over seeds
-THRESHOLDS = (THRESHOLD, 0.45, 0.4)  # lower ones call nearly everything video where F1 is all that counts
-PUBLIC_COST = 0.005
 ALL_SOURCES = frozenset(range(len(SOURCES)))
 F64 = NDArray[np.float64]
 
@@ -64,38 +62,7 @@ def decide(predictions: Predictions) -> Decision:
     video, weight = active.windows.video, cell_weights(active.windows, 0.0)
     platt = fit_platt(active.logit, video, weight)
     probability = platt.apply(active.logit)
-    threshold = choose_threshold(active.windows, probability)
-    return Decision(platt, threshold, choose_uncertain(probability, video, weight, threshold))
-
-
-def look_alike_f1(windows: Dataset, said: NDArray[np.bool_]) -> float:
-    """Mean F1 of the lab's video against each of its non-video workloads, both sides alike; NaN without the lab."""
-    lab = windows.source == LAB
-    video = lab & windows.video
-    others = [lab & ~windows.video & (windows.condition == c) for c in np.unique(windows.condition[lab])]
-    others = [other for other in others if np.count_nonzero(other) >= MIN_CELL_WINDOWS]
-    if not video.any() or not others:
-        return float("nan")
-    recall = float(said[video].mean())
-    return float(np.mean([2 * recall / (1 + recall + float(said[other].mean())) for other in others]))
-
-
-def choose_threshold(windows: Dataset, probability: F64) -> float:
-    """Among THRESHOLDS the best for the lab's validation cells that costs the public sources next to nothing.
-
-    Without the lab one half: thresholds chosen on public sources alone did not carry over to another.
-    """
-    best, best_f1, at_half = THRESHOLD, float("nan"), float("nan")
-    for threshold in THRESHOLDS:
-        said = probability >= threshold
-        f1 = look_alike_f1(windows, said)
-        found = [rates(windows.video[m], said[m]) for m in (windows.source == s for s in range(len(SOURCES)))]
-        public = partial_headline(found) if any(r.windows for r in found) else 0.0
-        if threshold == THRESHOLD:
-            best_f1, at_half = f1, public
-        elif f1 > best_f1 and public >= at_half - PUBLIC_COST:
-            best, best_f1 = threshold, f1
-    return best
+    return Decision(platt, THRESHOLD, choose_uncertain(probability, video, weight, THRESHOLD))
 
 
 def source_rates(predictions: Predictions, decision: Decision, mask: NDArray[np.bool_]) -> list[Rates]:
