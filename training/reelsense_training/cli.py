@@ -45,14 +45,16 @@ def _parser(repository: Path) -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("step", choices=STEPS, help="what to do; `all` is the first seven")
+    parser.add_argument(
+        "step", choices=STEPS, help="what to do; `all` is the first seven, without `edge` where --product is given"
+    )
     parser.add_argument(
         "--data", type=Path, default=repository.parent / "shared" / "data" / "public",
         help="folder of the packet series (default: ../shared/data/public beside the checkout)",
     )  # fmt: skip
     parser.add_argument(
         "--lab", type=Path,
-        help="folder of lab sessions (`reelsense-lab full`) to train on and to hold out; without it, public data only",
+        help="folder of lab sessions (`make lab-more`) to train on and to hold out; without it, public data only",
     )
     parser.add_argument(
         "--reelsense", type=Path, default=repository / "build" / "release" / "bin" / "reelsense",
@@ -65,7 +67,7 @@ def _parser(repository: Path) -> argparse.ArgumentParser:
     parser.add_argument(
         "--models", type=Path, default=repository / "models", help="where bundles go (default: models)"
     )
-    parser.add_argument("--product", action="append", help="only this model; may be repeated")
+    parser.add_argument("--product", action="append", help="only this device model; may be repeated")
     parser.add_argument("--no-register", action="store_true", help="`all` without its last step")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     parser.add_argument("--version", action="version", version=f"reelsense-train {__version__}")
@@ -124,7 +126,8 @@ def edge(args: argparse.Namespace, repository: Path) -> int:
 def register(args: argparse.Namespace, repository: Path) -> int:
     """Every bundle with a ReelBench report into the registry; MLflow has an environment of its own."""
     subprocess.run([repository / "scripts" / "tracking-venv"], check=True)
-    return subprocess.run([repository / "scripts" / "track", args.work, args.models], check=False).returncode
+    folders = [args.work.resolve(), args.models.resolve()]
+    return subprocess.run([repository / "scripts" / "track", *folders], check=False).returncode
 
 
 def _run(args: argparse.Namespace, pipeline: Pipeline, products: tuple[Product, ...]) -> int:
@@ -148,7 +151,7 @@ def _steps(args: argparse.Namespace, pipeline: Pipeline, products: tuple[Product
         print(*cards(args.models, products), sep="\n")
     if args.step == "captures":
         print(lab_tables(pipeline.space, products))
-    if (args.step == "edge" or whole) and (status := edge(args, repository)):
+    if (args.step == "edge" or (whole and not args.product)) and (status := edge(args, repository)):
         return status
     if args.step == "dataset" or whole:
         print(dataset_table(pipeline.corpus), file=sys.stderr if whole else sys.stdout)

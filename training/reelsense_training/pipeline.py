@@ -36,7 +36,7 @@ from reelsense_training.release.histograms import reference_histograms
 from reelsense_training.release.lab import lab_table
 from reelsense_training.release.lab_trainers import UeTrainer
 from reelsense_training.release.report import (
-    bench_json,
+    bench_of,
     conditions_json,
     held_out_json,
     known_json,
@@ -363,8 +363,8 @@ class Pipeline:
             except FileNotFoundError as error:
                 raise StepError(f"{error.filename}: absent; run `reelsense-train evaluate` first") from error
             metrics = found["metrics"]
-            if (report := folder / "reelbench" / "report.json").is_file():
-                metrics["lab"] = bench_json(json.loads(report.read_text()))
+            if bench := bench_of(folder, corpus.lab_sha256):
+                metrics["lab"] = bench
             made = release(trained, corpus, metrics, found["histograms"])
             written.append(write_bundle(made, self.space.models, self.space.repository))
             self.progress(f"{product.name}: wrote {written[-1]}")

@@ -16,8 +16,9 @@ from reelsense_training.data.series import DRAWN, LAB
 from reelsense_training.drawn.apps import APPS
 from reelsense_training.drawn.link import STEP_S, App, Connection, draw_path
 from reelsense_training.drawn.series import NAMES, SHARES, draw, flow
-from reelsense_training.fit.evaluate import Bench
-from reelsense_training.fit.splits import Budget, cell_weights
+from reelsense_training.edge.sequences import join
+from reelsense_training.fit.splits import cell_weights
+from reelsense_training.views import ViewSpec
 
 RATE = 250_000.0  # bytes a second
 
@@ -106,17 +107,34 @@ def test_upload_goes_up() -> None:
     assert size[up].sum() > 10 * size[~up].sum()
 
 
-def test_aborted_answer_ends_early() -> None:
+@pytest.mark.parametrize("pace", [float("inf"), RATE / 2])
+def test_aborted_answer_ends_early_and_its_estimate_holds(pace: float) -> None:
     net = steady()
 
     def app() -> App:
-        transfer = net.get(1e9)
+        transfer = net.get(1e9, pace)
         yield 3.0
         net.abort(transfer)
         yield 20.0
 
     net.run(app())
     assert down_by_second(net)[8:].sum() == 0
+    assert net.kbit <= RATE * 8e-3 * 1.05
+
+
+def test_changed_pace_holds_from_then_on() -> None:
+    net = steady()
+
+    def app() -> App:
+        transfer = net.get(1e9, pace=RATE / 4)
+        yield 15.0
+        transfer.pace = RATE / 2
+        yield 20.0
+
+    net.run(app())
+    carried = down_by_second(net)
+    assert carried[3:14].mean() == pytest.approx(RATE / 4, rel=0.1)
+    assert carried[17:28].mean() == pytest.approx(RATE / 2, rel=0.1)
 
 
 def test_draw_deals_apps_by_their_shares_with_their_labels() -> None:
@@ -129,59 +147,67 @@ def test_draw_deals_apps_by_their_shares_with_their_labels() -> None:
     assert made.video.tolist() == [APPS[name][1] for name in names]
 
 
-def drawn_flows(count: int = 60) -> Part:
-    made = draw(count, seed=9)
+def flows_of(source: int, seed: int, count: int = 60) -> Part:
+    """Drawn flows, dressed as what ``source`` says."""
+    made = draw(count, seed)
     return Part(
-        "drawn", DRAWN, "test", made.packets, made.video, np.arange(count, dtype=np.int32),
-        np.full(count, DRAWN, np.int8), tuple(f"drawn/{NAMES[a]}" for a in made.app),
+        "test", source, f"test {seed}", made.packets, made.video, np.arange(count, dtype=np.int32),
+        np.full(count, source, np.int8), tuple(f"test/{NAMES[a]}" for a in made.app),
     )  # fmt: skip
 
 
-def sources(part: Part, rows: dict[str, np.ndarray], extractor: Extractor) -> Corpus:
-    """The part's own rows twice, dressed as two public sources."""
-    flow = rows["flow"]
-    windows = [
-        Dataset(
-            rows=rows["rows"], video=part.video[flow], source=np.full(len(flow), s, np.int8),
-            unit=np.full(len(flow), s, np.int8), group=(flow + 1000 * s).astype(np.int32),
-            flow=(flow + 1000 * s).astype(np.int32), second=rows["second"], active=rows["active"],
-            variant=np.zeros(len(flow), np.int8), condition=np.full(len(flow), s, np.int16),
-        )
-        for s in (0, 1)
-    ]  # fmt: skip
-    joined = {name: np.concatenate([getattr(w, name) for w in windows]) for name in vars(windows[0])}
-    return Corpus(Dataset(**joined), ("zero", "one"), extractor.schema, "digest")
-
-
-def test_drawn_windows_are_trained_on_and_never_judged(extractor: Extractor, tmp_path: Path) -> None:
-    part = drawn_flows()
-    rows = part_rows(part, extractor, VARIANTS[0], tmp_path)
-    again = part_rows(part, extractor, VARIANTS[0], tmp_path)
+def test_uploads_are_active_by_what_they_send_up(extractor: Extractor, tmp_path: Path) -> None:
+    part, spec = flows_of(LAB, 9), ViewSpec("packet", ((),))
+    assert part.up_heavy.tolist() == [name == "test/upload" for name in part.condition]
+    rows = part_rows(part, extractor, VARIANTS[0], tmp_path, spec.enough)
+    again = part_rows(part, extractor, VARIANTS[0], tmp_path, spec.enough)
     assert all(np.array_equal(rows[name], again[name]) for name in rows)
-    corpus = with_part(sources(part, rows, extractor), part, [(0, rows)])
-    windows, drawn = corpus.windows, corpus.windows.source == DRAWN
-    assert not set(windows.flow[drawn]) & set(windows.flow[~drawn])
-    assert not set(windows.group[drawn]) & set(windows.group[~drawn])
-    assert {corpus.conditions[c] for c in windows.condition[drawn]} == {part.condition[f] for f in rows["flow"]}
-    assert corpus.drawn_sha256 == "test"
-    assert corpus.lab_sha256 == ""
-    bench = Bench(corpus, Budget(), 1)
-    assert bench.units == (0, 1)
-    assert (bench.training.source == DRAWN).any()
-    assert not (bench.recorded.source == DRAWN).any()
-    weight = cell_weights(windows, 0.1)
+    found = extractor.extract(part.packets, VARIANTS[0].phase_us)
+    up = part.up_heavy[found.flow]
+    assert (rows["active"][~up] == spec.active(found)[~up]).all()
+    assert rows["active"][up].any()
+    assert (found.bytes_up[up & rows["active"]] >= 20_000).all()
+
+
+def test_lab_flows_stand_behind_the_public_ones(extractor: Extractor, tmp_path: Path) -> None:
+    part = flows_of(LAB, 9)
+    rows = part_rows(part, extractor, VARIANTS[0], tmp_path, ViewSpec("packet", ((),)).enough)
+    flow = rows["flow"]
+    public = Dataset(
+        rows=rows["rows"], video=part.video[flow], source=np.zeros(len(flow), np.int8),
+        unit=np.zeros(len(flow), np.int8), group=flow.astype(np.int32), flow=flow.astype(np.int32),
+        second=rows["second"], active=rows["active"], variant=np.zeros(len(flow), np.int8),
+        condition=np.zeros(len(flow), np.int16),
+    )  # fmt: skip
+    corpus = with_part(Corpus(public, ("public",), extractor.schema, "digest"), part, [(0, rows), (1, rows)])
+    windows, lab = corpus.windows, corpus.windows.source == LAB
+    assert np.count_nonzero(lab) == 2 * len(flow)
+    assert not set(windows.flow[lab]) & set(windows.flow[~lab])
+    assert not set(windows.group[lab]) & set(windows.group[~lab])
+    assert {corpus.conditions[c] for c in windows.condition[lab]} == {part.condition[f] for f in flow}
+    assert corpus.lab_sha256 == part.digest
+
+
+def test_drawn_sequences_weigh_as_a_source_and_are_never_judged(
+    extractor: Extractor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from reelsense_training.edge import drawn
+
+    monkeypatch.setattr(drawn, "drawn_part", lambda cache, progress: flows_of(DRAWN, 9))
+    made = drawn.drawn_sequences(extractor, tmp_path)
+    assert set(made.unit) == set(made.source) == {DRAWN}
+    assert made.flow.min() >= drawn.FIRST
+    parts = [replace(made, source=made.source * 0 + s, unit=made.unit * 0 + s) for s in (0, 1)]
+    joined = join([*parts, made])
+    weight = cell_weights(joined, 0.1)
     for video in (False, True):
-        own = windows.video == video
-        shares = [weight[own & (windows.source == s)].sum() for s in (0, 1, DRAWN)]
+        shares = [weight[(joined.video == video) & (joined.source == s)].sum() for s in (0, 1, DRAWN)]
         assert max(shares) == pytest.approx(min(shares), rel=1e-6)
+    pytest.importorskip("torch", reason="SKIPPED: no PyTorch in this environment")
+    from reelsense_training.edge.evaluate import EdgeBench
+    from reelsense_training.edge.settings import default_settings
 
-
-def test_uploads_count_without_bytes_down(extractor: Extractor, tmp_path: Path) -> None:
-    part = drawn_flows()
-    up = part.up_heavy
-    assert up.tolist() == [name == "drawn/upload" for name in part.condition]
-    rows = part_rows(part, extractor, VARIANTS[0], tmp_path)
-    assert rows["active"][up[rows["flow"]]].any()
+    assert EdgeBench(joined, default_settings(extractor.schema), 1).units == (0, 1)
 
 
 def test_many_designs_share_few_units() -> None:

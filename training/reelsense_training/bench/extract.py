@@ -46,7 +46,8 @@ def series_rows(extractor: Extractor, series: PacketSeries, phase_us: int) -> Fe
         rows, text = _run(extractor, npz, "--phase-us", str(phase_us))
     columns = {name: np.array(values, np.int64) for name, values in _columns(text).items()}
     packets = columns["packets_up"] + columns["packets_down"]
-    return FeatureRows(rows, columns["flow"], columns["second"], packets, columns["bytes_down"])
+    counts = (packets, columns["bytes_down"], columns["bytes_up"])
+    return FeatureRows(rows, columns["flow"], columns["second"], *counts)
 
 
 def _columns(text: str) -> dict[str, list[int]]:

@@ -72,8 +72,8 @@ class Dataset:
 
     rows: NDArray[np.float32]  # [W, F]
     video: NDArray[np.bool_]
-    source: NDArray[np.int8]  # index in SOURCES, LAB or DRAWN
-    unit: NDArray[np.int8]  # held out together: a public source's number, LAB + that of app designs; DRAWN never is
+    source: NDArray[np.int8]  # index in SOURCES, or LAB
+    unit: NDArray[np.int8]  # what is held out together: a public source's number, or LAB + that of app designs
     group: NDArray[np.int32]
     flow: NDArray[np.int32]
     second: NDArray[np.int32]
@@ -106,7 +106,6 @@ class Corpus:
     schema: FeatureSchema
     data_sha256: str  # of the sources' files
     lab_sha256: str = ""  # of the lab sessions among the windows; empty without them
-    drawn_sha256: str = ""  # of what drew the apps among the windows; empty without them
 
 
 def _extract(

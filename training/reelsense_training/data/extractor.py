@@ -42,6 +42,7 @@ class FeatureRows:
     second: NDArray[np.int64]
     packets: NDArray[np.int64]
     bytes_down: NDArray[np.int64]
+    bytes_up: NDArray[np.int64]
 
 
 class Extractor:
@@ -96,7 +97,8 @@ class Extractor:
         if not np.isfinite(rows).all():
             raise ExtractorError(f"{self.program}: a feature is not finite")
         packets = columns["packets_up"] + columns["packets_down"]
-        return FeatureRows(rows, columns["flow"], columns["second"], packets, columns["bytes_down"])
+        counts = (packets, columns["bytes_down"], columns["bytes_up"])
+        return FeatureRows(rows, columns["flow"], columns["second"], *counts)
 
     def predict(self, model: Path, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities [N] that the native engine gives full feature rows [N, F]."""

@@ -17,8 +17,6 @@ from reelsense_training import drawn
 from reelsense_training.bench.packets import Packets, read_packets
 from reelsense_training.bench.windows import UP_HEAVY, Lab, Session
 from reelsense_training.data.dataset import (
-    ACTIVE_DOWN_BYTES,
-    ACTIVE_PACKETS,
     Corpus,
     Dataset,
     Variant,
@@ -29,15 +27,12 @@ from reelsense_training.data.series import DRAWN, LAB, PacketSeries, file_sha256
 from reelsense_training.drawn.series import NAMES, draw
 
 Progress = Callable[[str], None]
-Active = Callable[[FeatureRows], NDArray[np.bool_]]
+Enough = Callable[[NDArray[np.int64], FeatureRows], NDArray[np.bool_]]  # of bytes [W] that rows carry one way
+CACHE_FORMAT = 2  # of the cached rows: raise it when what they mean changes
 DRAWN_FLOWS = 5000
 DRAWN_SEED = 1
 WORKERS = 2
 MOST_LAB_UNITS = 4  # designs beyond share a unit, so that the number of fits stays what it is
-
-
-def enough_packets(found: FeatureRows) -> NDArray[np.bool_]:
-    return (found.packets >= ACTIVE_PACKETS) & (found.bytes_down >= ACTIVE_DOWN_BYTES)
 
 
 @dataclass(frozen=True)
@@ -60,25 +55,25 @@ class Part:
 
 
 def part_rows(
-    part: Part, extractor: Extractor, variant: Variant, cache: Path, active: Active = enough_packets
+    part: Part, extractor: Extractor, variant: Variant, cache: Path, enough: Enough
 ) -> dict[str, NDArray]:
     """rows float32 [W, F], flow, second, active [W] of a part's flows through a variant, from ``cache`` where it holds
-    them.
+    them. A row is active if it carries enough down or, in a flow whose load goes up, up.
     """
-    key = hashlib.sha256(f"{extractor.digest} {part.digest} {variant!r}".encode()).hexdigest()[:24]
+    key = hashlib.sha256(f"{CACHE_FORMAT} {extractor.digest} {part.digest} {variant!r}".encode()).hexdigest()[:24]
     path = cache / f"{part.name}-{variant.name}-{key}.npz"
     if not path.is_file():
         found = extractor.extract(variant.apply(part.packets, part.name), variant.phase_us)
-        counted = active(found) | (part.up_heavy[found.flow] & (found.packets >= ACTIVE_PACKETS))
+        active = enough(found.bytes_down, found) | (part.up_heavy[found.flow] & enough(found.bytes_up, found))
         temporary = path.with_suffix(".tmp.npz")
-        np.savez(temporary, rows=found.rows, flow=found.flow, second=found.second.astype(np.int32), active=counted)
+        np.savez(temporary, rows=found.rows, flow=found.flow, second=found.second.astype(np.int32), active=active)
         temporary.replace(path)
     with np.load(path) as stored:
         return dict(stored)
 
 
 def with_part(corpus: Corpus, part: Part, found: list[tuple[int, dict[str, NDArray]]]) -> Corpus:
-    """The corpus and, numbered behind it, a part's windows; ``found`` has a variant's number and its rows."""
+    """The corpus and, numbered behind it, the lab part's windows; ``found`` has a variant's number and its rows."""
     windows = corpus.windows
     groups, flows = int(windows.group.max()) + 1, int(windows.flow.max()) + 1
     names = {name: len(corpus.conditions) + i for i, name in enumerate(sorted(set(part.condition)))}
@@ -93,8 +88,8 @@ def with_part(corpus: Corpus, part: Part, found: list[tuple[int, dict[str, NDArr
         for v, rows in found
         for flow in [rows["flow"]]
     ]  # fmt: skip
-    known = {"lab_sha256": part.digest} if part.source == LAB else {"drawn_sha256": part.digest}
-    return replace(corpus, windows=concatenate([windows, *added]), conditions=(*corpus.conditions, *names), **known)
+    conditions = (*corpus.conditions, *names)
+    return replace(corpus, windows=concatenate([windows, *added]), conditions=conditions, lab_sha256=part.digest)
 
 
 def lab_units(sessions: tuple[Session, ...]) -> NDArray[np.int8]:
@@ -103,15 +98,17 @@ def lab_units(sessions: tuple[Session, ...]) -> NDArray[np.int8]:
     return np.array([LAB + names.index(s.design) % MOST_LAB_UNITS for s in sessions], np.int8)
 
 
-def _code_digest() -> str:
+def drawn_digest() -> str:
+    """SHA-256 over how many flows are drawn, from which seed and by which code."""
     folder = Path(drawn.__file__).parent
-    return "".join(file_sha256(path) for path in sorted(folder.glob("*.py")))
+    code = "".join(file_sha256(path) for path in sorted(folder.glob("*.py")))
+    return hashlib.sha256(f"{DRAWN_FLOWS} {DRAWN_SEED} {code}".encode()).hexdigest()
 
 
 def drawn_part(cache: Path, progress: Progress = lambda _: None) -> Part:
     """The flows of drawn apps, made once for the code that draws them."""
     cache.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256(f"{DRAWN_FLOWS} {DRAWN_SEED} {_code_digest()}".encode()).hexdigest()
+    digest = drawn_digest()
     path = cache / f"drawn-{digest[:24]}.npz"
     if not path.is_file():
         progress(f"draw {DRAWN_FLOWS} flows")

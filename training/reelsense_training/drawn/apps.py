@@ -70,6 +70,7 @@ class Clip:
     loaded: float = 0.0  # bytes
     total: float = 0.0
     shown: bool = False
+    paused: bool = False
     closed: bool = False
     position: float = 0.0
     seen: float = 0.0
@@ -87,7 +88,7 @@ class Clip:
         return self.loaded_s - self.position >= habits.ahead_s if self.shown else self.pieces >= habits.first
 
     def play(self, now: float) -> None:
-        if self.shown:
+        if self.shown and not self.paused:
             self.position = min(self.position + now - self.seen, self.loaded_s)
         self.seen = now
 
@@ -222,17 +223,16 @@ def longform(net: Connection) -> App:
             film.shown, film.seen = True, net.now
             net.spawn(load(net, film, habits))
         else:
-            film.shown = False  # a pause: nothing is played, the buffer fills
+            film.play(net.now)
+            film.paused = True  # the buffer fills
             yield rng.uniform(2, 12)
-            film.shown, film.seen = True, net.now
+            film.paused, film.seen = False, net.now
 
 
 def live(net: Connection) -> App:
     rng = net.rng
     kbit, segment = log_uniform(rng, 400, 6000), float(pick(rng, 1, 2, 2, 4, 6))
     style = pick(rng, "endless", "chunked", "whole", "pairs")
-    while net.kbit and kbit > 0.8 * net.kbit and kbit > 300:
-        kbit *= 0.7
     if style == "endless":
         part = float(pick(rng, 0.033, 0.2, 0.5, 1.0))
         stream = net.get(1e9, pace=kbit * 125, burst=kbit * 125 * rng.uniform(0, 4))

@@ -87,10 +87,10 @@ class Transfer:
     begins: float
     up: bool = False
     pace: float = math.inf
-    burst: float = 0.0  # bytes before the pace holds
     done: bool = False
     asked: float = 0.0
     total: float = 0.0
+    due: float = 0.0  # bytes that the pace has allowed so far
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Connection:
             self._marks.append((self.now, body + path.ack, True))
             left -= body
         waits = path.rtt_s + self._queueing() + path.think_s * float(rng.lognormal(0, 0.6))
-        made = Transfer(max(size, 1.0), self.now + waits, False, pace, burst, asked=self.now, total=size)
+        made = Transfer(max(size, 1.0), self.now + waits, False, pace, asked=self.now, total=size, due=burst)
         self.transfers.append(made)
         return made
 
@@ -149,8 +149,9 @@ class Connection:
 
     def abort(self, transfer: Transfer) -> None:
         """What was on the way still comes."""
-        if not transfer.done:
-            transfer.left = min(transfer.left, self._down.window * 0.5)
+        kept = min(transfer.left, self._down.window * 0.5)
+        transfer.total -= transfer.left - kept
+        transfer.left = kept
 
     # the clock
     def run(self, *apps: App) -> None:
@@ -219,7 +220,7 @@ class Connection:
         """Begins a round where the last one is over; the window grows or is cut by how that went."""
         path, now = self.path, self.now
         if path.restarts and now - side.last > max(1.0, 2 * path.rtt_s):
-            side.window = 10.0 * path.full
+            side.window, side.moved = 10.0 * path.full, 0.0
         if now < side.round_ends:
             return
         room = rate * (path.rtt_s + (path.rtt_s if path.model_based else path.queue_s))
@@ -232,8 +233,8 @@ class Connection:
     def _send(self, transfer: Transfer, share: float) -> float:
         """Bytes of a transfer in this step, at most ``share``; its end feeds the client's estimate."""
         if transfer.pace < math.inf:
-            due = transfer.burst + transfer.pace * (self.now + STEP_S - transfer.begins)
-            share = min(share, max(0.0, due - (transfer.total - transfer.left)))
+            transfer.due += transfer.pace * STEP_S
+            share = min(share, max(0.0, transfer.due - (transfer.total - transfer.left)))
         share = min(share, transfer.left)
         transfer.left -= share
         if transfer.left < 1.0:
@@ -278,7 +279,7 @@ class Connection:
         size = np.concatenate([np.full(len(index), path.full), (tail[short] + path.ack).astype(np.int64)])
         order = np.argsort(time, kind="stable")
         time, size = time[order], size[order]
-        acked = time[path.ack_every - 1 :: path.ack_every] + rng.uniform(2e-5, 4e-4)
+        acked = time[path.ack_every - 1 :: path.ack_every] + rng.uniform(2e-5, 4e-4) + (path.rtt_s if up else 0.0)
         times = np.concatenate([time, acked])
         jitter = rng.integers(0, 6, len(acked)) if path.quic else 0
         sizes = np.concatenate([size, np.full(len(acked), path.ack) + jitter])

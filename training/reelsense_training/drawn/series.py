@@ -12,7 +12,7 @@ from reelsense_training.data.series import PacketSeries
 from reelsense_training.drawn.apps import APPS
 from reelsense_training.drawn.link import Connection, draw_path, log_uniform
 
-# How many flows of each app in a hundred: the ones that look alike most.
+# How often each app is drawn: most often those that look alike.
 SHARES = {
     "reels": 26, "stories": 8, "longform": 10, "live": 8, "feed": 11, "carousel": 9, "photostories": 4, "browse": 5,
     "chat": 1, "download": 9, "upload": 2, "speedtest": 1, "audio": 4, "voicecall": 1, "videocall": 2, "sync": 1,
@@ -82,12 +82,12 @@ def _many(job: tuple[int, int, list[str]]) -> list[_Flow]:
     return [flow(seed, first + i, name) for i, name in enumerate(names)]
 
 
-def draw(count: int, seed: int, workers: int = WORKERS) -> Drawn:
+def draw(count: int, seed: int) -> Drawn:
     """``count`` flows."""
     names, jobs = _names(count), []
     for first in range(0, count, 50):
         jobs.append((seed, first, names[first : first + 50]))
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(WORKERS) as pool:
         flows = [found for part in pool.map(_many, jobs) for found in part]
     off = np.concatenate([[0], np.cumsum([len(t) for t, _, _ in flows])]).astype(np.int64)
     time, size, up = (np.concatenate([f[i] for f in flows]) for i in range(3))

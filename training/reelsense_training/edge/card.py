@@ -6,6 +6,7 @@ from typing import Any
 
 from reelsense_training.data.series import SOURCES
 from reelsense_training.edge.contract import EdgeContract
+from reelsense_training.release.card import lab_section
 
 LIMITS = """\
 ## Where it falls short
@@ -79,9 +80,8 @@ recall + DPI-test specificity).
 
 In the band: {_percent(uncertain["share"])} % of the windows, accuracy {_percent(uncertain["accuracy_outside"])}
 outside it and {_percent(uncertain["accuracy_inside"])} inside.
-What it does on the lab's grid is ReelBench's to say, never mixed with these.
 
-{LIMITS}
+{lab_section(metrics["lab"]) if "lab" in metrics else ""}{LIMITS}
 ## How it was made
 
 {training_data["method"]}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from reelsense_training.data.dataset import VARIANTS
+from reelsense_training.data.dataset import ACTIVE_DOWN_BYTES, ACTIVE_PACKETS, VARIANTS
 from reelsense_training.data.extractor import Extractor
-from reelsense_training.data.parts import Progress, drawn_part
+from reelsense_training.data.parts import CACHE_FORMAT, Progress, drawn_part
 from reelsense_training.data.series import DRAWN
 from reelsense_training.edge.sequences import Sequences, extract, sequences_from_rows
 
@@ -17,8 +17,9 @@ FIRST_CONDITION = 20_000
 
 
 def drawn_sequences(extractor: Extractor, cache: Path, progress: Progress = lambda _: None) -> Sequences:
+    """Trained on and never judged by: ``recorded``, so that they weigh as a source, and in no unit of a bench."""
     part = drawn_part(cache, progress)
-    path = cache / f"drawn-bins-{extractor.digest[:12]}-{part.digest[:12]}.npz"
+    path = cache / f"drawn-bins-{CACHE_FORMAT}-{extractor.digest[:12]}-{part.digest[:12]}.npz"
     if not path.is_file():
         temporary = path.with_suffix(".tmp.npz")
         np.savez(temporary, **extract(extractor, part.packets, VARIANTS[0].phase_us))
@@ -26,9 +27,11 @@ def drawn_sequences(extractor: Extractor, cache: Path, progress: Progress = lamb
     with np.load(path) as stored:
         found = dict(stored)
     flow, features = found["flow"], len(extractor.schema.names)
+    up = part.up_heavy[flow] & (found["packets"] >= ACTIVE_PACKETS) & (found["bytes_up"] >= ACTIVE_DOWN_BYTES)
+    active = found["active"] | up
     names = sorted(set(part.condition))
     condition = np.array([FIRST_CONDITION + names.index(name) for name in part.condition], np.int16)
     return sequences_from_rows(
         found["rows"][:, :features], found["rows"][:, features:], flow + FIRST, found["second"], part.video[flow],
-        found["active"], DRAWN, part.group[flow] + FIRST, condition=condition[flow],
+        active, DRAWN, part.group[flow] + FIRST, condition=condition[flow],
     )  # fmt: skip

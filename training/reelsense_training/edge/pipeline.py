@@ -19,7 +19,7 @@ from reelsense_training.bench.page import write_report
 from reelsense_training.data.dataset import VARIANTS
 from reelsense_training.data.extractor import Extractor
 from reelsense_training.data.lab import LabCorpus
-from reelsense_training.data.parts import DRAWN_FLOWS, DRAWN_SEED
+from reelsense_training.data.parts import DRAWN_FLOWS, DRAWN_SEED, drawn_digest
 from reelsense_training.data.series import SOURCES, data_digest
 from reelsense_training.edge.contract import EdgeContract
 from reelsense_training.edge.drawn import drawn_sequences
@@ -35,14 +35,16 @@ from reelsense_training.edge.sequences import Sequences, join, load_public
 from reelsense_training.edge.settings import default_settings
 from reelsense_training.fit.evaluate import decide
 from reelsense_training.release.histograms import reference_histograms
-from reelsense_training.release.report import bench_json, held_out_json, public_json, rounded
+from reelsense_training.release.report import bench_of, held_out_json, public_json, rounded
 
 NAME, VERSION = "reelsense-edge", "1.0.0"
 DESCRIPTION = "Video or not, per flow and second, on the edge or in the cloud: CNN over 50 ms bins, GRU over seconds."
 METHOD = (
     "Sequences of a flow's windows as recorded and as other links and collectors would show them, features and bins "
     "by the C++ extractor. Sources and classes weigh alike. Inputs are disturbed: noise, one shift a sequence, "
-    "features dropped. The probability is the mean logit of the members through Platt's map."
+    "features dropped. Drawn apps, simulated flows whose habits and paths are random (docs/adr/0010-drawn-apps.md), "
+    "weigh as one source more; they are trained on and never evaluated or calibrated on. The probability is the mean "
+    "logit of the members through Platt's map."
 )
 SEEDS = (1, 2, 3)
 BENCH_FOLDS = 16
@@ -161,8 +163,8 @@ class EdgePipeline:
     def export(self) -> list[Path]:
         model, state = self.trained()
         found = json.loads((self.space.folder / "evaluation.json").read_text())
-        if (report := self.space.folder / "reelbench" / "report.json").is_file():
-            found["metrics"]["lab"] = bench_json(json.loads(report.read_text()))
+        if bench := bench_of(self.space.folder, state["lab_digest"]):
+            found["metrics"]["lab"] = bench
         schema = self.extractor.schema
         contract = EdgeContract(
             NAME, VERSION, schema.view, schema.schema_hash, schema.names, state["threshold"],
@@ -175,7 +177,7 @@ class EdgePipeline:
             "lab_digest": state["lab_digest"],
             "sources": {s.name: s.note for s in SOURCES}
             | ({"lab": "this product's traffic lab"} if state["lab_digest"] else {}),
-            "drawn": {"flows": DRAWN_FLOWS, "seed": DRAWN_SEED},
+            "drawn": {"flows": DRAWN_FLOWS, "seed": DRAWN_SEED, "digest": drawn_digest()},
             "variants": [asdict(variant) for variant in VARIANTS],
             "method": METHOD, "parameters": settings, "seed": SEEDS[0],
         }  # fmt: skip

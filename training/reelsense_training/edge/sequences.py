@@ -40,9 +40,9 @@ class Sequences:
     """``N`` windows of ``Q`` sequences, a sequence being one flow in one variant, its windows in time order.
 
     Arrays are parallel over windows but ``off`` [Q + 1]: sequence ``q`` owns windows ``off[q]:off[q + 1]``.
-    Labels are per window: a flow may change what it carries. ``source`` is the collector (index in SOURCES, or LAB),
-    ``unit`` what is held out together (a public source's number, or LAB + the lab's app design); ``group``, ``flow``
-    and ``condition`` are unique across sources.
+    Labels are per window: a flow may change what it carries. ``source`` is the collector (index in SOURCES, LAB or
+    DRAWN), ``unit`` what is held out together (a public source's number, LAB + that of app designs; DRAWN never is);
+    ``group``, ``flow`` and ``condition`` are unique across sources.
     """
 
     rows: NDArray[np.float32]  # [N, W], as the extractor writes them
@@ -142,7 +142,8 @@ def extract(extractor: Extractor, series: PacketSeries, phase_us: int) -> dict[s
     column = {name: columns[:, i] for i, name in enumerate(names)}
     packets = column["packets_up"] + column["packets_down"]
     active = (packets >= ACTIVE_PACKETS) & (column["bytes_down"] >= ACTIVE_DOWN_BYTES)
-    return {"rows": rows, "flow": column["flow"], "second": column["second"], "active": active}
+    counts = {"packets": packets, "bytes_up": column["bytes_up"]}
+    return {"rows": rows, "flow": column["flow"], "second": column["second"], "active": active, **counts}
 
 
 def _cache_name(extractor: Extractor, source: Source, data_sha256: str, variant: Variant) -> str:

@@ -1,9 +1,9 @@
 """The honest figure: each source held out with everything chosen on the others, and the controls beside it.
 
-What is held out together is a *unit*: a public source, or all sessions of some app designs of the lab; drawn apps are
-trained on and never judged by. For a held-out source h, every candidate is judged on the remaining units, each
-predicted by a model that saw neither it nor h; subset, calibration, threshold and band come from those predictions
-alone. Then one model, trained on all units but h, meets h for the first time.
+What is held out together is a *unit*: a public source, or all sessions of some app designs of the lab. For a held-out
+source h, every candidate is judged on the remaining units, each predicted by a model that saw neither it nor h; subset,
+calibration and band come from those predictions alone. Then one model, trained on all units but h, meets h for the
+first time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelsense_training.data.dataset import Corpus, Dataset, concatenate
-from reelsense_training.data.series import DRAWN, LAB, SOURCES
+from reelsense_training.data.series import LAB, SOURCES
 from reelsense_training.fit import candidates as cand
 from reelsense_training.fit.calibrate import THRESHOLD, Platt, choose_uncertain, fit_platt
 from reelsense_training.fit.candidates import Candidate
@@ -103,9 +103,8 @@ class Bench:
         self.seed = seed
         self.progress = progress
         self.training = corpus.windows.take(draw_windows(corpus.windows, budget, seed))
-        judged = corpus.windows.recorded & (corpus.windows.source != DRAWN)
-        self.recorded = corpus.windows.take(judged)
-        self.units = tuple(int(unit) for unit in np.unique(self.training.unit) if unit != DRAWN)
+        self.recorded = corpus.windows.take(corpus.windows.recorded)
+        self.units = tuple(int(unit) for unit in np.unique(self.training.unit))
         self._fitted: dict[tuple[Candidate, frozenset[int]], lgb.Booster | Linear] = {}
 
     def model(self, candidate: Candidate, without: frozenset[int]) -> lgb.Booster | Linear:

@@ -115,7 +115,7 @@ def _controls(metrics: dict[str, Any]) -> str:
 """
 
 
-def _lab(lab: dict[str, Any]) -> str:
+def lab_section(lab: dict[str, Any]) -> str:
     """The section on ReelBench; a model that learned without the lab has none."""
     head, targets = lab["headline"], lab["targets"]
     rows = [
@@ -164,7 +164,7 @@ def write_card(
 {description}
 
 {INTENDED.format(trained=WITH_LAB if training_data.get("lab_digest") else WITHOUT_LAB)}
-{_lab(metrics["lab"]) if "lab" in metrics else ""}## How well it does on public traces
+{lab_section(metrics["lab"]) if "lab" in metrics else ""}## How well it does on public traces
 
 All figures: recorded active windows (at least 10 packets and 20 kB down), in per cent. *Held out*: the whole
 source was hidden from training **and** from the choice of features, calibration, threshold and band (nested).

@@ -4,7 +4,9 @@ prints.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,6 +173,15 @@ def bench_json(report: Json) -> Json:
         },
         "ece": report["calibration"].get("ece"),
     }
+
+
+def bench_of(folder: Path, lab_digest: str) -> Json | None:
+    """``bench_json`` of the report under ``folder``, if it is of the lab sessions that the model learned from."""
+    path = folder / "reelbench" / "report.json"
+    if not path.is_file():
+        return None
+    report = json.loads(path.read_text())
+    return bench_json(report) if report["data"]["digest"] == lab_digest else None
 
 
 def public_json(metrics: Json) -> Json:

@@ -1,4 +1,4 @@
-"""The public sources, the lab's flows and drawn apps as an app's socket and as a flow collector would have seen them.
+"""The public sources and the lab's flows as an app's socket and as a flow collector would have seen them.
 
 Both views are derived from the same packets by the C++ command (``reelsense features --view``), under several
 settings of what is between the network and the app or collector: how long reads wait, the exporter's active timeout,
@@ -28,7 +28,6 @@ from reelsense_training.data.dataset import (
 from reelsense_training.data.extractor import Extractor, FeatureRows
 from reelsense_training.data.parts import Part, part_rows, with_part
 from reelsense_training.data.series import (
-    DRAWN,
     SOURCES,
     PacketSeries,
     Source,
@@ -52,10 +51,13 @@ class ViewSpec:
     view: str
     settings: tuple[tuple[str, ...], ...]
 
-    def active(self, found: FeatureRows) -> NDArray[np.bool_]:
-        """Rows that carry enough to be judged: 20 kB down and, where packets are told, 10 of them."""
-        enough = found.bytes_down >= ACTIVE_DOWN_BYTES
+    def enough(self, carried: NDArray[np.int64], found: FeatureRows) -> NDArray[np.bool_]:
+        """Rows [W] that carry enough to be judged: 20 kB and, where packets are told, 10 of them."""
+        enough = carried >= ACTIVE_DOWN_BYTES
         return enough if self.view == "socket" else enough & (found.packets >= ACTIVE_PACKETS)
+
+    def active(self, found: FeatureRows) -> NDArray[np.bool_]:
+        return self.enough(found.bytes_down, found)
 
     def pairs(self) -> list[tuple[int, tuple[str, ...]]]:
         """(index in VARIANTS, setting) of each part of the corpus."""
@@ -110,7 +112,7 @@ def build_view_corpus(
     beside: tuple[Part, ...] = (),
 ) -> Corpus:  # fmt: skip
     """Rows of every public source, variant and setting, as ``build_corpus`` gives the packet view's; ``beside`` them,
-    the lab's flows through the same, and those of drawn apps under each setting.
+    the lab's flows through the same.
     """
     require_data(data)
     cache.mkdir(parents=True, exist_ok=True)
@@ -139,7 +141,8 @@ def build_view_corpus(
     schema = extractors[spec.settings[0]].schema
     corpus = Corpus(concatenate(parts), tuple(conditions), schema, data_digest(data))
     for part in beside:
-        pairs = [(v, setting) for v, setting in spec.pairs() if part.source != DRAWN or VARIANTS[v].recorded]
-        found = [(v, part_rows(part, extractors[setting], VARIANTS[v], cache, spec.active)) for v, setting in pairs]
+        found = [
+            (v, part_rows(part, extractors[setting], VARIANTS[v], cache, spec.enough)) for v, setting in spec.pairs()
+        ]
         corpus = with_part(corpus, part, found)
     return corpus

@@ -1,4 +1,4 @@
-// fjord: sound and picture apart, two requests for each 2 s of a clip, a long buffer; large photos loaded far ahead.
+// fjord: sound and picture apart, two requests for each 2 s of a clip, a long buffer; a long page of large photos.
 
 import { option } from '/shared/lab.js';
 import { stage } from '/shared/stage.js';

@@ -1,6 +1,5 @@
 // A live channel through the two standard players, for `live(play)`.
 
-import { option } from '/shared/lab.js';
 import { DashPlayer } from '/players/dash.js';
 import { HlsPlayer } from '/players/hls.js';
 import { channel } from '/workloads/live.js';
@@ -13,6 +12,5 @@ export const hlsChannel = ({ behind, ahead }) => (media) => {
 
 /** DASH, segments fetched while they are produced. */
 export const dashChannel = ({ liveDelay }) => (media) => {
-  const delay = { liveDelay: option('delay', liveDelay) };
-  new DashPlayer(media, channel('manifest.mpd'), { streaming: { delay, liveCatchup: { enabled: true } } });
+  new DashPlayer(media, channel('manifest.mpd'), { streaming: { delay: { liveDelay }, liveCatchup: { enabled: true } } });
 };

@@ -1,11 +1,12 @@
 // One fragmented MP4 per rung, fetched in byte ranges and given to Media Source: all of one size (dune), each larger than
 // the one before (haze), a head and then the rest (echo), or the whole clip at once (gale).
 
-import { asset, fetchOk, index, option, pause, range } from '/shared/lab.js';
+import { asset, fetchBytes, fetchOk, index, option, pause, range, report } from '/shared/lab.js';
 import { Feeder } from '/shared/feeder.js';
 import { measured, pickRung } from '/shared/throughput.js';
 
 const POLL_MS = 100;
+const RETRY_MS = 1000;
 
 export class RangePlayer {
   /**
@@ -51,21 +52,34 @@ export class RangePlayer {
       const to = Math.min(this.at + Math.floor(this.chunk), this.rung.bytes) - 1;
       this.abort = new AbortController();
       const start = performance.now();
-      await this.#take(await fetchOk(this.address, { headers: range(this.at, to), signal: this.abort.signal }));
-      measured(to + 1 - this.at, performance.now() - start);
-      this.at = to + 1;
+      const from = this.at;
+      await (this.habits.streamed ? this.#stream(to) : this.#fetch(to));
+      measured(this.at - from, performance.now() - start);
       this.chunk = Math.min(this.chunk * (this.habits.growth ?? 1), (this.habits.limitKb ?? Infinity) * 1024);
     }
     if (!this.closed) await this.feeder.end();
   }
 
-  async #take(response) {
-    if (!this.habits.streamed) {
-      const bytes = await response.arrayBuffer();
-      if (!this.closed) await this.feeder.append(bytes);
-      return;
+  async #fetch(to) {
+    const bytes = await fetchBytes(this.address, { headers: range(this.at, to), signal: this.abort.signal });
+    this.at = to + 1;
+    if (!this.closed) await this.feeder.append(bytes);
+  }
+
+  /** Appends what comes as it comes; where the network fails half-way, the rest is asked for again. */
+  async #stream(to) {
+    while (!this.closed && this.at <= to) {
+      try {
+        const reader = (await fetchOk(this.address, { headers: range(this.at, to), signal: this.abort.signal })).body.getReader();
+        for (let part = await reader.read(); !part.done && !this.closed; part = await reader.read()) {
+          await this.feeder.append(part.value);
+          this.at += part.value.length;
+        }
+      } catch (error) {
+        if (!(error instanceof TypeError)) throw error;
+        report('retry', { message: error.message });
+        await pause(RETRY_MS);
+      }
     }
-    const reader = response.body.getReader();
-    for (let part = await reader.read(); !part.done && !this.closed; part = await reader.read()) await this.feeder.append(part.value);
   }
 }
