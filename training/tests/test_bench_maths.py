@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from reelsense_training.bench import controls
+from reelsense_training.bench import controls, page
 from reelsense_training.bench.cells import Rules, grid
 from reelsense_training.bench.escalation import combine, escalated
 from reelsense_training.bench.figures import (
@@ -309,3 +309,12 @@ def test_step_model_each_flow_keeps_a_state_of_its_own(tmp_path: Path) -> None:
     assert isinstance(model, StepModel)
     expected = [0.1 * (i + 1) for flow in np.unique(windows.flow) for i in range(int((windows.flow == flow).sum()))]
     assert model.predict(windows) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_page_says_what_a_note_is_about(held_out: bool) -> None:
+    subject = {"note": "public sources & a fold's sessions", "held_out": held_out}
+    said = page._warnings({"subject": subject, "headline": {"missing_hard": []}})
+    assert ("Not a held-out figure" in said) != held_out
+    assert ("Retrained in every fold" in said) == held_out
+    assert "sources &amp; a fold" in said

@@ -39,16 +39,19 @@ to {figure(mean_high)}</div></div>
 
 
 def _warnings(report: Report) -> str:
+    """What was retrained, and what a reader must not overlook."""
     notes = []
     subject, head = report["subject"], report["headline"]
-    if subject["note"]:
-        notes.append(f"Not a held-out figure, as {subject['note']}. Quote figures of <code>reelbench run</code>.")
+    note = escape(subject["note"])
+    if note and not subject["held_out"]:
+        notes.append(f"Not a held-out figure, as {note}. Quote figures of <code>reelbench run</code>.")
     if head["missing_hard"]:
         missing = ", ".join(head["missing_hard"])
         notes.append(
             f"No cell of these look-alikes had enough windows: {escape(missing)}. The headline does not cover them."
         )
-    return "".join(f'<p class="warning">{note}</p>' for note in notes)
+    retrained = f'<p class="note">Retrained in every fold: {note}.</p>' if note and subject["held_out"] else ""
+    return retrained + "".join(f'<p class="warning">{each}</p>' for each in notes)
 
 
 def _footer(report: Report) -> str:
