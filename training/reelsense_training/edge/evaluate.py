@@ -21,6 +21,7 @@ from reelsense_training.edge.sequences import Sequences
 from reelsense_training.edge.settings import Settings
 from reelsense_training.edge.train import fit
 from reelsense_training.fit.evaluate import Decision, HeldOut, Predictions, decide, join
+from reelsense_training.fit.splits import source_folds
 
 F64 = NDArray[np.float64]
 
@@ -67,6 +68,19 @@ class EdgeBench:
     def out_of_source(self, without: frozenset[int] = frozenset()) -> Predictions:
         """Every unit but ``without``, each predicted by a model that saw neither it nor ``without``."""
         return join([self.predict(unit, without) for unit in self.units if unit not in without])
+
+    def out_of_group(self, folds: int = 5) -> Predictions:
+        """Public flows with active windows, as recorded, each by a network that saw its source and not its group."""
+        fold = source_folds(as_windows(self.sequences), folds, self.seed)[self.sequences.off[:-1]]
+        of_group = dict(zip(self.sequences.first("group").tolist(), fold.tolist(), strict=True))
+        public = self.judging.select(self.judging.first("source") < len(SOURCES))
+        judged = np.array([of_group[group] for group in public.first("group").tolist()])
+        parts = []
+        for k in range(folds):
+            self.progress(f"seed {self.seed}: fold {k + 1} of {folds}, other groups")
+            model, part = fit(self.sequences.select(fold != k), self.settings, self.seed), public.select(judged == k)
+            parts.append(Predictions(as_windows(part), logits(model, part)))
+        return join(parts)
 
 
 def nested_held_out(bench: EdgeBench) -> HeldOut:

@@ -33,9 +33,10 @@ from reelsense_training.edge.parity import largest_differences
 from reelsense_training.edge.predict import probabilities
 from reelsense_training.edge.sequences import Sequences, join, load_public
 from reelsense_training.edge.settings import default_settings
-from reelsense_training.fit.evaluate import decide
+from reelsense_training.fit.calibrate import Platt
+from reelsense_training.fit.evaluate import Decision, decide
 from reelsense_training.release.histograms import reference_histograms
-from reelsense_training.release.report import bench_of, held_out_json, public_json, rounded
+from reelsense_training.release.report import bench_of, held_out_json, known_json, public_json, rounded
 
 NAME, VERSION = "reelsense-edge", "1.0.0"
 DESCRIPTION = "Video or not, per flow and second, on the edge or in the cloud: CNN over 50 ms bins, GRU over seconds."
@@ -124,7 +125,8 @@ class EdgePipeline:
     def evaluate(self, seeds: tuple[int, ...] = SEEDS) -> list[Path]:
         """The nested figures on public sources; histograms of what the released model says there."""
         runs = [nested_held_out(self.bench(seed)) for seed in seeds]
-        model, _ = self.trained()
+        model, state = self.trained()
+        decision = Decision(Platt(state["slope"], state["offset"]), state["threshold"], tuple(state["uncertain"]))
         recorded = self.public.select(self.public.first("recorded"))
         windows, probability = as_windows(recorded), probabilities(model, recorded)
         windows, probability = windows.take(recorded.active), probability[recorded.active]
@@ -134,6 +136,7 @@ class EdgePipeline:
                 "definition": "mean of requet balanced accuracy, ucdavis balanced accuracy, (uu recall + dpi_tests "
                 "specificity) / 2; recorded active windows (>= 10 packets and >= 20 kB down)",
                 "held_out": held_out_json(runs),
+                "known": known_json(self.bench(seeds[0]).out_of_group(), decision),
                 "training_windows": len(self.base) + (0 if self.lab is None else len(self.lab)),
             },
             "histograms": reference_histograms(windows, windows.rows, names, probability),
