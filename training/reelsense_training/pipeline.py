@@ -405,6 +405,8 @@ def lab_tables(space: Workspace, products: tuple[Product, ...]) -> str:
     captures = space.repository / "tests" / "captures"
     tables = []
     for product in products:
+        if product.view in OTHER_VIEWS:
+            continue  # a capture is packets
         model = space.models / product.name / VERSION / "model.onnx"
         tables.append(f"{product.name} {VERSION}\n\n{lab_table(space.program, model, captures)}")
     return "\n\n".join(tables)
