@@ -16,12 +16,7 @@ from numpy.typing import NDArray
 from reelsense_training import drawn
 from reelsense_training.bench.packets import Packets, read_packets
 from reelsense_training.bench.windows import UP_HEAVY, Lab, Session
-from reelsense_training.data.dataset import (
-    Corpus,
-    Dataset,
-    Variant,
-    concatenate,
-)
+from reelsense_training.data.dataset import Corpus, Dataset, Variant, concatenate
 from reelsense_training.data.extractor import Extractor, FeatureRows
 from reelsense_training.data.series import DRAWN, LAB, PacketSeries, file_sha256
 from reelsense_training.drawn.series import NAMES, draw

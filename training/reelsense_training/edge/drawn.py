@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from reelsense_training.data.dataset import ACTIVE_DOWN_BYTES, ACTIVE_PACKETS, VARIANTS
+from reelsense_training.bench.windows import is_active
+from reelsense_training.data.dataset import VARIANTS
 from reelsense_training.data.extractor import Extractor
 from reelsense_training.data.parts import CACHE_FORMAT, Progress, drawn_part
 from reelsense_training.data.series import DRAWN
@@ -27,8 +28,7 @@ def drawn_sequences(extractor: Extractor, cache: Path, progress: Progress = lamb
     with np.load(path) as stored:
         found = dict(stored)
     flow, features = found["flow"], len(extractor.schema.names)
-    up = part.up_heavy[flow] & (found["packets"] >= ACTIVE_PACKETS) & (found["bytes_up"] >= ACTIVE_DOWN_BYTES)
-    active = found["active"] | up
+    active = found["active"] | (part.up_heavy[flow] & is_active(found["packets"], found["bytes_up"]))
     names = sorted(set(part.condition))
     condition = np.array([FIRST_CONDITION + names.index(name) for name in part.condition], np.int16)
     return sequences_from_rows(
