@@ -2,7 +2,7 @@
 // the one before (haze), a head and then the rest (echo), or the whole clip at once (gale).
 
 import { asset, fetchBytes, fetchOk, index, option, pause, range, report } from '/shared/lab.js';
-import { Feeder } from '/shared/feeder.js';
+import { appendStream, Feeder } from '/shared/feeder.js';
 import { measured, pickRung } from '/shared/throughput.js';
 
 const POLL_MS = 100;
@@ -70,11 +70,8 @@ export class RangePlayer {
   async #stream(to) {
     while (!this.closed && this.at <= to) {
       try {
-        const reader = (await fetchOk(this.address, { headers: range(this.at, to), signal: this.abort.signal })).body.getReader();
-        for (let part = await reader.read(); !part.done && !this.closed; part = await reader.read()) {
-          await this.feeder.append(part.value);
-          this.at += part.value.length;
-        }
+        const response = await fetchOk(this.address, { headers: range(this.at, to), signal: this.abort.signal });
+        await appendStream(this.feeder, response, (bytes) => { this.at += bytes; });
       } catch (error) {
         if (!(error instanceof TypeError)) throw error;
         report('retry', { message: error.message });

@@ -57,3 +57,12 @@ export class Feeder {
     return buffered.length ? buffered.end(buffered.length - 1) - currentTime : 0;
   }
 }
+
+/** Appends an answer as it comes; `appended(bytes)` is told of each part. */
+export async function appendStream(feeder, response, appended = () => {}) {
+  const reader = response.body.getReader();
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    await feeder.append(part.value);
+    appended(part.value.length);
+  }
+}

@@ -1,7 +1,7 @@
 // A live channel. The design brings the way the bytes come: one endless answer, chunked segments, HLS or DASH.
 
 import { base, controls, fetchBytes, fetchJson, fetchOk, index, option, parameters, pause, report, video, watch } from '/shared/lab.js';
-import { Feeder } from '/shared/feeder.js';
+import { appendStream, Feeder } from '/shared/feeder.js';
 
 const TOO_LATE_S = 6;
 
@@ -36,11 +36,6 @@ function follow(media, behind) {
 }
 
 const mime = () => `video/mp4; codecs="${index.codecs.h264}"`;
-
-async function appendStream(feeder, response) {
-  const reader = response.body.getReader();
-  for (let part = await reader.read(); !part.done; part = await reader.read()) await feeder.append(part.value);
-}
 
 /** One HTTP answer without end, as FLV-over-HTTP players have it; asked for again when it breaks. */
 export async function endless(media) {
