@@ -21,7 +21,7 @@ def _parser(repository: Path) -> argparse.ArgumentParser:
                         help="the extractor")  # fmt: skip
     parser.add_argument("--work", type=Path, default=repository / "build" / "train", help="caches, intermediate files")
     parser.add_argument("--models", type=Path, default=repository / "models", help="where the bundle goes")
-    parser.add_argument("--seeds", type=int, default=3, help="of the evaluation (default 3)")
+    parser.add_argument("--seeds", type=int, default=2, help="of the evaluation (default 2)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
     return parser
 
