@@ -1,12 +1,15 @@
-// WatchHub: hands every label to whoever watches live (`reelsense tail`, gRPC Watch). A watcher has a bounded buffer;
-// what does not fit is counted as missed for it. Costs nothing while nobody watches. Thread safety: all members.
+// WatchHub: hands every label to whoever watches live (`reelsense tail`, gRPC Watch). A watcher has a bounded
+// buffer; what does not fit is counted as missed for it. Costs nothing while nobody watches. Thread safety:
+// all members.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,7 +18,7 @@
 namespace reelsense::server {
 
 struct WatchFilter {
-  std::string model;                       // "name" or "name@version"; empty: all
+  std::string model;  // "name" or "name@version"; empty: all
   std::optional<Label> only;
   float max_confidence = 0;                // 0: all
   std::optional<std::uint32_t> principal;  // only this one's flows; nothing: all (scope admin)

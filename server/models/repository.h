@@ -1,9 +1,10 @@
 // ModelRepository: which models are served, by name, version and alias.
 //
-// A background thread looks at the models folders every poll interval and loads what appeared, newest versions first,
-// at most `versions_per_name` of each name. A version that fails its checks is listed with the reason and never served;
-// what was served before goes on. A version whose folder vanished is served on and listed as vanished until it is
-// unloaded. Every change publishes a new immutable table: readers see all of it or nothing. Thread safety: all members.
+// A background thread looks at the models folders every poll interval and loads what appeared, newest
+// versions first, at most `versions_per_name` of each name. A version that fails its checks is listed with
+// the reason and never served; what was served before goes on. A version whose folder vanished is served on
+// and listed as vanished until it is unloaded. Every change publishes a new immutable table: readers see all
+// of it or nothing. Thread safety: all members.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +27,8 @@ struct ModelRepositoryOptions {
   std::map<std::string, std::string> aliases;  // alias → "name" or "name@version"
   std::size_t versions_per_name = 3;
   double poll_s = 5;  // 0: only when asked
+  // Called for a checked version before it is served; if it fails so does the version.
+  std::function<Status(const std::shared_ptr<const ServedModel>&)> prepare;
 };
 
 enum class ModelState : std::uint8_t { kReady, kFailed, kVanished, kUnloaded };
@@ -45,8 +48,8 @@ class ModelRepository {
   static Result<std::unique_ptr<ModelRepository>> open(ModelRepositoryOptions options);
   ~ModelRepository();
 
-  // "" (the default), "name" (its highest loaded release), "name@version" or an alias; null if nothing of that name is
-  // served. Wait-free for readers but for one reference count.
+  // "" (the default), "name" (its highest loaded release), "name@version" or an alias; null if nothing of
+  // that name is served. Wait-free for readers but for one reference count.
   [[nodiscard]] std::shared_ptr<const ServedModel> find(std::string_view reference) const;
   // As find, but says what there is instead: "model \"x\" is not served; there is: …".
   [[nodiscard]] Result<std::shared_ptr<const ServedModel>> get(std::string_view reference) const;
@@ -54,7 +57,8 @@ class ModelRepository {
   [[nodiscard]] std::vector<ModelStatus> list() const;  // by name, falling version
   [[nodiscard]] std::map<std::string, std::string> aliases() const;
 
-  // Admin. load: reads that version now, again if it failed before. unload: its flows restart on another version.
+  // Admin. load: reads that version now, again if it failed before. unload: its flows restart on another
+  // version.
   Status load(const std::string& name, const std::string& version);
   Status unload(const std::string& name, const std::string& version);
   Status set_alias(const std::string& alias, const std::string& reference);  // kNotFound if not served
@@ -62,7 +66,8 @@ class ModelRepository {
   // Looks at the folders now.
   void rescan();
 
-  // Called after each published change and each failure, from the thread that made it.
+  // Called after each change and each failure, from the thread that made it; it must not call back. An
+  // unloaded version's model is given a last time.
   void on_event(std::function<void(const ModelStatus&)> listener);
 
  private:

@@ -1,9 +1,9 @@
 // ServedModel: one loaded, checked model of either tier, and Scorer, which runs it.
 //
-// Invariants: a ServedModel is immutable and was checked whole (manifest, SHA-256 of every file, schema hash, golden
-// vectors) before anyone could see it. A window is a row of width() float32: the view's features in schema order, then,
-// for the edge tier, 20 down and 20 up byte bins of 50 ms. Thread safety: ServedModel from any thread; a Scorer from one
-// at a time.
+// Invariants: a ServedModel is immutable and was checked whole (manifest, SHA-256 of every file, schema hash,
+// golden vectors) before anyone could see it. A window is a row of width() float32: the view's features in
+// schema order, then, for the edge tier, 20 down and 20 up byte bins of 50 ms. Thread safety: ServedModel
+// from any thread; a Scorer from one at a time.
 #pragma once
 
 #include <cstddef>
@@ -20,14 +20,16 @@
 namespace reelsense::server {
 
 enum class Tier : std::uint8_t { kUe, kEdge };
-inline constexpr const char* name_of(Tier tier) noexcept { return tier == Tier::kEdge ? "server" : "ue"; }
+inline constexpr const char* name_of(Tier tier) noexcept {
+  return tier == Tier::kEdge ? "server" : "ue";
+}
 
 class Scorer {
  public:
   virtual ~Scorer() = default;
-  // One second of n ≤ the max_batch it was made for: windows [n, width] and states [n, state_width] → probability [n]
-  // and next_states [n, state_width], row-major float32. A tier without state ignores both state pointers. kIo: the
-  // engine failed; its outputs are unspecified.
+  // One second of n ≤ the max_batch it was made for: windows [n, width] and states [n, state_width] →
+  // probability [n] and next_states [n, state_width], row-major float32. A tier without state ignores both
+  // state pointers. kIo: the engine failed; its outputs are unspecified.
   virtual Status step(const float* windows, const float* states, std::size_t n, float* probabilities,
                       float* next_states) = 0;
 };
@@ -43,7 +45,7 @@ class ServedModel {
   [[nodiscard]] Tier tier() const noexcept { return tier_; }
   [[nodiscard]] const ViewSchema& schema() const noexcept { return *schema_; }
   [[nodiscard]] std::size_t features() const noexcept { return schema_->features.size(); }
-  [[nodiscard]] std::size_t bins() const noexcept { return bins_; }          // 40 or 0
+  [[nodiscard]] std::size_t bins() const noexcept { return bins_; }  // 40 or 0
   [[nodiscard]] std::size_t width() const noexcept { return features() + bins_; }
   [[nodiscard]] std::size_t state_width() const noexcept { return state_width_; }  // 0: no state
   // Small and unique while the process runs; never reused.
@@ -70,8 +72,8 @@ class ServedModel {
   std::uint32_t serial_;
 };
 
-// Loads the bundle in `folder`, checks everything there is to check and answers its golden vectors (within 1e-5).
-// Errors name the file and the reason; kMismatch also for a golden vector that comes out differently.
+// Loads the bundle in `folder`, checks everything there is to check and answers its golden vectors (within
+// 1e-5). Errors name the file and the reason; kMismatch also for a golden vector that comes out differently.
 Result<std::shared_ptr<const ServedModel>> load_served_model(const std::filesystem::path& folder);
 
 }  // namespace reelsense::server
