@@ -1,8 +1,9 @@
 // Analyses: whole captures labelled in the background, the batch side of the server.
 //
-// submit() takes a capture file that was uploaded; a thread runs it through the flow classifier and the engine's models
-// and keeps the labels (CSV on disk) and a summary. At most `running` at once, others wait in turn; at most `kept` finished
-// ones are remembered, the oldest and their files go first. Thread safety: every member from any thread.
+// submit() takes a capture file that was uploaded; a thread runs it through the flow classifier and the
+// engine's models and keeps the labels (CSV on disk) and a summary. At most `running` at once, others wait in
+// turn; at most `kept` finished ones are remembered, the oldest and their files go first. Thread safety:
+// every member from any thread.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,7 @@ struct AnalysisView {
   std::string id;  // 128 random bits, hex
   AnalysisState state = AnalysisState::kWaiting;
   std::string model;
-  std::string name;  // as the client called the capture
+  std::string name;     // as the client called the capture
   double progress = 0;  // 0 … 1, by bytes read
   std::int64_t submitted_ms = 0;
   std::int64_t finished_ms = 0;
@@ -62,9 +63,11 @@ class Analyses {
 
   // Those of `principal` (nothing: everybody's), newest first.
   [[nodiscard]] std::vector<AnalysisView> list(std::optional<std::uint32_t> principal) const;
-  [[nodiscard]] std::optional<AnalysisView> find(const std::string& id, std::optional<std::uint32_t> principal) const;
-  // The labels' CSV once done: flow (a number in this capture), second, client_port and addresses are not in it … see
-  // docs: columns flow, protocol, second, label, confidence, uncertain, packets_up, packets_down, bytes_up, bytes_down.
+  [[nodiscard]] std::optional<AnalysisView> find(const std::string& id,
+                                                 std::optional<std::uint32_t> principal) const;
+  // The labels' CSV once done: flow (a number in this capture), second, client_port and addresses are not in
+  // it … see docs: columns flow, protocol, second, label, confidence, uncertain, packets_up, packets_down,
+  // bytes_up, bytes_down.
   [[nodiscard]] std::optional<std::filesystem::path> labels(const std::string& id,
                                                             std::optional<std::uint32_t> principal) const;
   // Cancels and forgets it.
