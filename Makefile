@@ -7,10 +7,12 @@ REQUIREMENTS := training/requirements.lock training/requirements-dev.lock lab/re
 PYTHON := build/venv/bin/python
 RELEASE := build/release/bin/reelsense
 
-# configure-and-build PRESET
+SERVER := build/release/bin/reelsense-server
+
+# configure-and-build PRESET [OPTIONS] [TARGETS]
 define build
 @mkdir -p build
-@if ! cmake --preset $(1) >build/$(1).log 2>&1 || ! cmake --build --preset $(1) -j $(JOBS) >>build/$(1).log 2>&1; then \
+@if ! cmake --preset $(1) $(2) >build/$(1).log 2>&1 || ! cmake --build --preset $(1) -j $(JOBS) $(addprefix --target ,$(3)) >>build/$(1).log 2>&1; then \
 	tail -n 60 build/$(1).log; echo "build of preset $(1) failed, whole log: build/$(1).log" >&2; exit 1; fi
 @echo "built: preset $(1)"
 endef
@@ -28,18 +30,35 @@ release: ## build the optimised product at build/release/bin/reelsense
 	@scripts/setup build
 	$(call build,release)
 
+.PHONY: server
+server: ## build the edge server at build/release/bin/reelsense-server
+	@scripts/setup build server
+	@scripts/openvino
+	$(call build,release,-DREELSENSE_SERVER=ON)
+
+.PHONY: serve
+serve: server ## run the edge server on loopback: REST on 8080, gRPC on 8081, log in build/serve
+	@mkdir -p build/serve
+	$(SERVER) --log.file build/serve/log.sqlite --flows.snapshot build/serve/flows $(ARGS)
+
 .PHONY: test
-test: ## all tests, also under the address and undefined-behaviour sanitizers
-	@scripts/setup build test
+test: ## all tests, also under the address, undefined-behaviour and thread sanitizers
+	@scripts/setup build server test
+	@scripts/openvino
 	@scripts/venv build/venv $(REQUIREMENTS)
-	$(call build,release)
-	$(call build,dev)
+	@scripts/venv build/server-venv server/tests/requirements.lock
+	$(call build,release,-DREELSENSE_SERVER=ON)
+	$(call build,dev,-DREELSENSE_SERVER=ON)
 	ctest --preset dev -j $(JOBS)
+	build/server-venv/bin/python -m pytest -q server/tests
 	$(PYTHON) -m pytest -q training/tests tests/reference
 	@scripts/lab-ci
 	$(PYTHON) -m pytest -q lab/tests
-	$(call build,asan)
+	$(call build,asan,-DREELSENSE_SERVER=ON)
 	ctest --preset asan -j $(JOBS)
+	$(call build,tsan,-DREELSENSE_SERVER=ON,server_engine_test server_store_test)
+	build/tsan/bin/server_engine_test
+	build/tsan/bin/server_store_test
 
 .PHONY: bench
 bench: release ## speed and memory beside the peers, answers checked first
@@ -48,21 +67,33 @@ bench: release ## speed and memory beside the peers, answers checked first
 	$(call build,bench)
 	@scripts/bench
 
+.PHONY: bench-server
+bench-server: server ## the edge server beside FastAPI, grpc.aio and MLServer, answers checked first
+	@scripts/venv build/bench-server-venv bench/server/requirements.lock
+	@scripts/bench-server
+
+.PHONY: soak
+soak: server ## ten minutes of load on the edge server: memory must stay flat (SOAK_SECONDS=600)
+	@scripts/venv build/server-venv server/tests/requirements.lock
+	build/server-venv/bin/python server/tests/soak.py
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder of untrusted bytes, FUZZ_SECONDS each (default 60)
-	@scripts/setup build fuzz
-	$(call build,fuzz)
+	@scripts/setup build server fuzz
+	@scripts/openvino
+	$(call build,fuzz,-DREELSENSE_SERVER=ON)
 	@scripts/fuzz
 
 .PHONY: lint
 lint: ## formatters, linters and the layer check
-	@scripts/setup build test lint
+	@scripts/setup build server test lint
+	@scripts/openvino
 	@scripts/venv build/venv $(REQUIREMENTS)
-	$(call build,dev)
+	$(call build,dev,-DREELSENSE_SERVER=ON)
 	@scripts/lint
 
 .PHONY: docs
-docs: release ## regenerate the reference pages and the picture of the ribbon from source
+docs: server ## regenerate the reference pages and the picture of the ribbon from source
 	@scripts/docs
 
 .PHONY: train
