@@ -40,6 +40,8 @@ std::unique_ptr<CLI::App> make_app(Runner& runner) {
   add_features(*app, runner);
   add_predict(*app, runner);
   add_model(*app, runner);
+  add_tail(*app, runner);
+  add_bench_server(*app, runner);
   add_version(*app, runner);
   add_completion(*app, runner);
   add_generate(*app, runner);

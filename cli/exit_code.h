@@ -12,6 +12,7 @@ enum ExitCode : int {
   kExitInput = 2,
   kExitDamaged = 3,
   kExitOutput = 4,
+  kExitServer = 5,
 };
 
 struct ExitCodeText {
@@ -29,10 +30,13 @@ inline constexpr std::array kExitCodes = {
     ExitCodeText{kExitDamaged,
                  "All whole packets were processed, but an input was cut or damaged; a warning says where."},
     ExitCodeText{kExitOutput, "The output could not be written (disk full, closed pipe); it is incomplete."},
+    ExitCodeText{
+        kExitServer,
+        "The server cannot be reached, refused what was asked, or went away; the output is incomplete."},
     ExitCodeText{141, "A reader closed the pipe and SIGPIPE ended the command, as it does other Unix tools."},
 };
 
-// Of two files' outcomes the worse one counts for the whole run: output, input, damaged.
+// Of two files' outcomes the worse one counts for the whole run: output or server, input, damaged.
 inline int worse(int a, int b) noexcept {
   const auto rank = [](int code) {
     return code == kExitOk ? 0 : code == kExitDamaged ? 1 : code == kExitInput ? 2 : 3;

@@ -62,6 +62,23 @@ CaptureRunOptions CaptureArguments::run_options() const {
   return options;
 }
 
+void ServerArguments::add_to(CLI::App& command, const std::string& server_text, bool required) {
+  command.add_option("--server", options.url, server_text)->required(required)->type_name("URL");
+  command
+      .add_option("--api-key-file", options.api_key_file,
+                  "File with the server's API key, instead of $REELSENSE_API_KEY")
+      ->type_name("FILE");
+  command
+      .add_option("--ca", options.ca,
+                  "Certificates (PEM) that a grpcs:// server is trusted by, instead of the system's")
+      ->type_name("FILE");
+  command
+      .add_option("--cert", options.certificate,
+                  "Certificate (PEM) to show to a grpcs:// server that asks for one")
+      ->type_name("FILE");
+  command.add_option("--key", options.key, "Private key (PEM) of --cert")->type_name("FILE");
+}
+
 void ModelArguments::add_to(CLI::App& command) {
   command
       .add_option("-m,--model", model,

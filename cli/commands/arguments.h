@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/output/output.h"
+#include "cli/remote/remote.h"
 #include "cli/run/capture_run.h"
 #include "reelsense/bundle/bundle.h"
 #include "reelsense/classifier/classifier.h"
@@ -30,6 +31,14 @@ struct CaptureArguments {
   void add_to(CLI::App& command);
   [[nodiscard]] ClassifierOptions classifier_options() const;
   [[nodiscard]] CaptureRunOptions run_options() const;
+};
+
+// How to reach a server.
+struct ServerArguments {
+  ServerOptions options;
+
+  // --server, --api-key-file, --ca, --cert, --key
+  void add_to(CLI::App& command, const std::string& server_text, bool required);
 };
 
 struct ModelArguments {

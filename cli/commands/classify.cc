@@ -1,4 +1,4 @@
-// `reelsense classify`: the main job, captures to labels.
+// `reelsense classify`: the main job, captures to labels, by a model here or on a server.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -6,9 +6,12 @@
 
 #include "cli/commands/arguments.h"
 #include "cli/commands/commands.h"
+#include "cli/output/format.h"
 #include "cli/output/terminal.h"
 #include "cli/ribbon.h"
+#include "cli/run/interrupt.h"
 #include "cli/run/label_sink.h"
+#include "cli/run/remote_sink.h"
 #include "cli/run/summary.h"
 
 namespace reelsense::cli {
@@ -17,6 +20,8 @@ namespace {
 struct ClassifyArguments {
   CaptureArguments capture;
   ModelArguments model;
+  bool model_given = false;
+  ServerArguments server;
   std::string format;
   std::string output;
   std::string scope = "flow";
@@ -46,56 +51,149 @@ void print_summary(const ClassifyArguments& arguments, const Summary& summary) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
-LabelSinkOptions sink_options(const ClassifyArguments& arguments, const Output& out, Truth* truth) {
+// Who labels: this process by a model, or a server.
+struct Labeller {
+  std::string id;  // "name@version", at the start
+  std::function<Decision(float)> to_decision;
+  const UeModel* model = nullptr;
+  LabelStream* stream = nullptr;  // of the server; then `model` is null
+  const Interrupt* interrupt = nullptr;
+  std::string server;
+
+  [[nodiscard]] bool interrupted() const { return interrupt != nullptr && interrupt->happened(); }
+};
+
+// Rows go to `rows` (null: nowhere), the ribbon (if asked for) to standard output.
+struct Outputs {
+  Output* rows = nullptr;
+  Output* ribbon = nullptr;
+  Truth* truth = nullptr;
+
+  [[nodiscard]] Output& main() const { return rows != nullptr ? *rows : *ribbon; }
+};
+
+LabelSinkOptions sink_options(const ClassifyArguments& arguments, const Labeller& labeller,
+                              const Outputs& to) {
   const auto& files = arguments.capture.files;
   LabelSinkOptions options;
   options.sessions = arguments.scope == "session";
+  options.to_decision = labeller.to_decision;
   options.min_confidence = arguments.min_confidence;
-  options.flush_seconds = out.is_terminal() || std::find(files.begin(), files.end(), "-") != files.end();
-  options.latency = !arguments.summary.empty();
+  options.flush_seconds =
+      to.main().is_terminal() || std::find(files.begin(), files.end(), "-") != files.end();
+  if (!arguments.summary.empty()) options.timed = labeller.model;
   options.max_sessions = arguments.capture.max_flows;
-  options.truth = truth;
+  options.truth = to.truth;
   return options;
 }
 
-// Rows go to `rows_to` (null: nowhere), the ribbon (if asked for) to standard output.
-int classify(const ClassifyArguments& arguments, const bundle::LoadedModel& model, Truth* truth,
-             Output* rows_to, Output* ribbon_to) {
-  Output& main = rows_to != nullptr ? *rows_to : *ribbon_to;
+// Ends the stream; tells why it ended early.
+int close_remote(RemoteSink& remote, const Labeller& labeller) {
+  const Status closed = remote.close();
+  if (closed || labeller.interrupted()) return kExitOk;
+  const std::uint64_t labelled = remote.windows_labelled();
+  print_error(closed.error().in(labeller.server).message +
+              (labelled == 0 ? "" : "; " + grouped(labelled) + " windows were labelled before"));
+  return kExitServer;
+}
+
+int classify(const ClassifyArguments& arguments, const Labeller& labeller, const Outputs& to) {
+  Output& main = to.main();
   const Terminal terminal = terminal_for(main, arguments.colour);
   std::unique_ptr<RowWriter> rows;
-  if (rows_to != nullptr) {
-    rows = RowWriter::create(row_format(arguments.format, terminal), *rows_to, terminal, model.id());
+  if (to.rows != nullptr) {
+    rows = RowWriter::create(row_format(arguments.format, terminal), *to.rows, terminal, labeller.id);
   }
   Ribbon ribbon(arguments.top);
-  LabelSink sink(model.model, main, rows.get(), ribbon_to != nullptr ? &ribbon : nullptr,
-                 sink_options(arguments, main, truth));
-  auto classifier = Classifier::create(&model.model, sink, arguments.capture.classifier_options());
+  const LabelSinkOptions labelled = sink_options(arguments, labeller, to);
+  LabelSink sink(main, rows.get(), to.ribbon != nullptr ? &ribbon : nullptr, labelled);
+  std::optional<RemoteSink> remote;
+  if (labeller.stream != nullptr) {
+    RemoteSinkOptions options;
+    options.wait_for_seconds = labelled.flush_seconds;
+    remote.emplace(*labeller.stream, sink, options);
+  }
+  ClassifierSink& windows_to = remote ? static_cast<ClassifierSink&>(*remote) : sink;
+  auto classifier = Classifier::create(labeller.model, windows_to, arguments.capture.classifier_options());
   if (!classifier) {
     print_error(classifier.error().message);
     return kExitUsage;
   }
   CaptureRunOptions options = arguments.capture.run_options();
-  options.progress = rows_to == nullptr || !rows_to->is_terminal();
+  options.progress = to.rows == nullptr || !to.rows->is_terminal();
+  options.stop = [&] { return labeller.interrupted() || (remote && remote->failed()); };
   options.on_end = [&](const std::string& name) {
-    sink.end_input();
-    if (ribbon_to == nullptr) return;
-    ribbon_to->write(ribbon.draw(name, terminal_for(*ribbon_to, arguments.colour)) + "\n");
-    ribbon_to->flush();
+    remote ? remote->end_input() : sink.end_input();
+    if (to.ribbon == nullptr || (remote && remote->failed())) return;
+    to.ribbon->write(ribbon.draw(name, terminal_for(*to.ribbon, arguments.colour)) + "\n");
+    to.ribbon->flush();
   };
   if (rows) rows->write_header();
   CaptureRun run(std::move(options), classifier.value(), main);
   const int code = run.run();
   main.flush();  // so that on a terminal the summary comes after the last row
+  if (remote) {
+    if (const int remote_code = close_remote(*remote, labeller); remote_code != kExitOk) return remote_code;
+    if (labeller.interrupted()) return code;
+  }
 
   Summary summary;
   summary.read = run.totals();
   summary.stats = classifier.value().stats();
   summary.max_flows = arguments.capture.max_flows;
-  summary.model = model.id();
-  summary.kernel = model.model.model().kernel();
+  summary.model = remote && !remote->model().empty() ? remote->model() : labeller.id;
+  if (labeller.model != nullptr) summary.kernel = labeller.model->model().kernel();
+  summary.server = labeller.server;
   sink.fill(summary);
   print_summary(arguments, summary);
+  return code;
+}
+
+int classify_to_outputs(const ClassifyArguments& arguments, const Labeller& labeller, Truth* truth) {
+  const bool has_file = !arguments.output.empty() && arguments.output != "-";
+  if (!arguments.ribbon) {
+    return with_output(arguments.output, [&](Output& out) {
+      return classify(arguments, labeller, {&out, nullptr, truth});
+    });
+  }
+  return with_output("-", [&](Output& picture) -> int {
+    if (!has_file) return classify(arguments, labeller, {nullptr, &picture, truth});
+    return with_output(arguments.output, [&](Output& rows) {
+      return classify(arguments, labeller, {&rows, &picture, truth});
+    });
+  });
+}
+
+int classify_locally(const ClassifyArguments& arguments, Truth* truth) {
+  const auto model = arguments.model.load();
+  if (!model) return kExitInput;
+  Labeller labeller;
+  labeller.id = model->id();
+  labeller.model = &model->model;
+  labeller.to_decision = [&model](float probability) { return model->model.to_decision(probability); };
+  return classify_to_outputs(arguments, labeller, truth);
+}
+
+int classify_on_server(const ClassifyArguments& arguments, Truth* truth) {
+  Interrupt interrupt;
+  auto opened =
+      open_label_stream(arguments.server.options, arguments.model_given ? arguments.model.model : "",
+                        arguments.scope == "session");
+  if (!opened) {
+    if (interrupt.happened()) interrupt.end_process();
+    print_error(opened.error().message);
+    return opened.error().code == ErrorCode::kInvalidArgument ? kExitUsage : kExitServer;
+  }
+  Labeller labeller;
+  labeller.id = opened.value().model.id;
+  labeller.to_decision = opened.value().model.to_decision;
+  labeller.stream = opened.value().stream.get();
+  labeller.interrupt = &interrupt;
+  labeller.server = arguments.server.options.url;
+  interrupt.on_signal([&labeller] { labeller.stream->cancel(); });
+  const int code = classify_to_outputs(arguments, labeller, truth);
+  interrupt.on_signal(nullptr);
+  if (interrupt.happened()) interrupt.end_process();
   return code;
 }
 
@@ -104,8 +202,6 @@ int run_classify(const ClassifyArguments& arguments) {
     print_error("--summary=" + arguments.summary + ": text or json");
     return kExitUsage;
   }
-  const auto model = arguments.model.load();
-  if (!model) return kExitInput;
   std::optional<Truth> truth;
   if (!arguments.truth.empty()) {
     auto read = Truth::read(arguments.truth);
@@ -116,16 +212,8 @@ int run_classify(const ClassifyArguments& arguments) {
     truth = std::move(read).value();
   }
   Truth* const known = truth ? &*truth : nullptr;
-  const bool has_file = !arguments.output.empty() && arguments.output != "-";
-  if (!arguments.ribbon) {
-    return with_output(arguments.output,
-                       [&](Output& out) { return classify(arguments, *model, known, &out, nullptr); });
-  }
-  return with_output("-", [&](Output& picture) -> int {
-    if (!has_file) return classify(arguments, *model, known, nullptr, &picture);
-    return with_output(arguments.output,
-                       [&](Output& rows) { return classify(arguments, *model, known, &rows, &picture); });
-  });
+  return arguments.server.options.url.empty() ? classify_locally(arguments, known)
+                                              : classify_on_server(arguments, known);
 }
 
 void add_output_options(CLI::App& command, ClassifyArguments& arguments) {
@@ -182,6 +270,14 @@ void add_classify(CLI::App& app, Runner& runner) {
   const auto arguments = std::make_shared<ClassifyArguments>();
   arguments->capture.add_to(*command);
   arguments->model.add_to(*command);
+  command->get_option("--model")->description(
+      "A bundle's folder, a .onnx file, or name[@version] in the models path; with --server a name, "
+      "name@version or alias there, else the server's own default");
+  arguments->server.add_to(
+      *command,
+      "Let a reelsense-server label the windows: host:port, grpc://host:port or, with TLS, "
+      "grpcs://host:port; it sees sizes and times of packets, no addresses",
+      false);
   add_output_options(*command, *arguments);
   command->footer(
       "Columns: time (start of the second, epoch seconds), client_ip, client_port, server_ip, server_port, "
@@ -200,8 +296,12 @@ void add_classify(CLI::App& app, Runner& runner) {
       "  reelsense classify trace.pcapng.zst -o labels.csv --summary=json\n"
       "  reelsense classify trace.pcap --truth truth.csv -o labels.csv\n"
       "  reelsense classify --filter 'udp port 443' --format jsonl day-*.pcap\n"
-      "  tcpdump -i wlan0 -s 96 -w - | reelsense classify -");
-  command->callback([&runner, arguments] { runner = [arguments] { return run_classify(*arguments); }; });
+      "  tcpdump -i wlan0 -s 96 -w - | reelsense classify -\n"
+      "  reelsense classify trace.pcap --server localhost:8081 --model reelsense-edge");
+  command->callback([&runner, arguments, command] {
+    arguments->model_given = command->count("--model") != 0;
+    runner = [arguments] { return run_classify(*arguments); };
+  });
 }
 
 }  // namespace reelsense::cli

@@ -24,6 +24,8 @@ void add_flows(CLI::App& app, Runner& runner);
 void add_features(CLI::App& app, Runner& runner);
 void add_predict(CLI::App& app, Runner& runner);
 void add_model(CLI::App& app, Runner& runner);
+void add_tail(CLI::App& app, Runner& runner);
+void add_bench_server(CLI::App& app, Runner& runner);
 void add_version(CLI::App& app, Runner& runner);
 void add_completion(CLI::App& app, Runner& runner);
 void add_generate(CLI::App& app, Runner& runner);

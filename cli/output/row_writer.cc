@@ -16,7 +16,9 @@ char* put_count(char* to, std::string_view before, std::uint64_t count) noexcept
 
 class CsvWriter : public RowWriter {
  public:
-  CsvWriter(Output& out, std::string_view model) : out_(out), tail_("," + csv_field(model) + "\n") {}
+  CsvWriter(Output& out, std::string_view model) : out_(out) { set_model(model); }
+
+  void set_model(std::string_view model) override { tail_ = "," + csv_field(model) + "\n"; }
 
   void write_header() override {
     out_.write(kLabelColumns);
@@ -45,8 +47,9 @@ class CsvWriter : public RowWriter {
 
 class JsonlWriter : public RowWriter {
  public:
-  JsonlWriter(Output& out, std::string_view model)
-      : out_(out), tail_(",\"model\":" + json_string(model) + "}\n") {}
+  JsonlWriter(Output& out, std::string_view model) : out_(out) { set_model(model); }
+
+  void set_model(std::string_view model) override { tail_ = ",\"model\":" + json_string(model) + "}\n"; }
 
   void write_header() override {}
 
@@ -80,6 +83,8 @@ class JsonlWriter : public RowWriter {
 class TableWriter : public RowWriter {
  public:
   TableWriter(Output& out, const Terminal& terminal) : out_(out), colour_(terminal.colour) {}
+
+  void set_model(std::string_view) override {}  // has no such column
 
   void write_header() override {
     char line[256];

@@ -49,6 +49,8 @@ class RowWriter {
 
   virtual void write_header() = 0;
   virtual void write(const LabelRow& row) = 0;
+  // The model of the rows that follow.
+  virtual void set_model(std::string_view model) = 0;
 };
 
 // Appends "client_ip,client_port,server_ip,server_port,protocol," to a CSV row (kMaxFlowText bytes at most).

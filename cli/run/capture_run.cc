@@ -31,7 +31,7 @@ int CaptureRun::run() {
   for (const std::string& path : options_.files) {
     code = worse(code, run_file(path));
     if (!options_.joined) end_input(path);
-    if (!out_.ok() || code == kExitUsage) break;
+    if (cut_off() || code == kExitUsage) break;
   }
   if (options_.joined) end_input(std::to_string(totals_.files) + " files");
   progress_.clear();
@@ -76,7 +76,7 @@ void CaptureRun::run_records(ingest::CaptureReader& reader) {
   std::uint64_t batches = 0;
   while (const std::size_t n = reader.read(records_)) {
     classifier_.add({packets_.data(), parse_batch(n)});
-    if (!out_.ok()) return;
+    if (cut_off()) return;
     // A look at the clock every few thousand packets costs nothing.
     if (++batches % 64 == 0) progress_.update(reader.status().bytes_read, reader.status().bytes_total);
   }

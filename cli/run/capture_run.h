@@ -23,6 +23,8 @@ struct CaptureRunOptions {
   std::string filter;
   bool joined = false;
   bool progress = true;  // a bar on standard error, if that is a terminal
+  // Asked every few hundred packets: true ends the run, as a full disk does.
+  std::function<bool()> stop = [] { return false; };
   // After the last row of a file, or once after all of them when joined; `name` says which.
   std::function<void(const std::string& name)> on_end = [](const std::string&) {};
 };
@@ -53,6 +55,7 @@ class CaptureRun {
   int run_file(const std::string& path);
   void begin_input() noexcept;
   void end_input(const std::string& name);
+  [[nodiscard]] bool cut_off() const { return !out_.ok() || options_.stop(); }
   void run_records(ingest::CaptureReader& reader);
   std::size_t parse_batch(std::size_t records);
   int report_damage(const std::string& path, const ingest::CaptureStatus& status);

@@ -13,11 +13,10 @@ std::uint64_t session_track(const Address& client) noexcept {
 
 }  // namespace
 
-LabelSink::LabelSink(const UeModel& model, Output& out, RowWriter* rows, Ribbon* ribbon,
-                     const LabelSinkOptions& options)
-    : model_(model), out_(out), rows_(rows), ribbon_(ribbon), options_(options) {
+LabelSink::LabelSink(Output& out, RowWriter* rows, Ribbon* ribbon, const LabelSinkOptions& options)
+    : out_(out), rows_(rows), ribbon_(ribbon), options_(options) {
   if (options_.sessions) {
-    sessions_.emplace(model, options_.max_sessions,
+    sessions_.emplace(options_.to_decision, options_.max_sessions,
                       [this](const LabelRow& row) { emit(session_track(row.flow->client), row); });
   }
 }
@@ -25,8 +24,12 @@ LabelSink::LabelSink(const UeModel& model, Output& out, RowWriter* rows, Ribbon*
 void LabelSink::on_windows(std::span<const WindowRow> rows) {
   for (const WindowRow& row : rows) {
     bytes_down_ += row.bytes_down;
-    if (row.decision.label == Label::kVideo) video_bytes_down_ += row.bytes_down;
-    if (options_.latency) latency_.offer(row.features);
+    if (row.decision.label == Label::kVideo) {
+      video_bytes_down_ += row.bytes_down;
+      ++video_windows_;
+    }
+    if (row.decision.uncertain) ++uncertain_windows_;
+    if (options_.timed != nullptr) latency_.offer(row.features);
     if (options_.truth != nullptr) options_.truth->compare(row);
     if (sessions_) {
       sessions_->add(row);
@@ -55,17 +58,23 @@ void LabelSink::on_second_end(std::int64_t k) {
   if (options_.flush_seconds) out_.flush();
 }
 
+void LabelSink::on_model(std::string_view model) {
+  if (rows_ != nullptr) rows_->set_model(model);
+}
+
 void LabelSink::end_input() {
   if (sessions_) sessions_->finish();
 }
 
 void LabelSink::fill(Summary& summary) const {
+  summary.stats.video_windows = video_windows_;
+  summary.stats.uncertain_windows = uncertain_windows_;
   summary.bytes_down = bytes_down_;
   summary.video_bytes_down = video_bytes_down_;
   summary.rows = written_;
   summary.hidden_rows = hidden_;
   if (sessions_) summary.refused_windows = sessions_->refused_windows();
-  if (options_.latency) summary.latency = latency_.measure(model_);
+  if (options_.timed != nullptr) summary.latency = latency_.measure(*options_.timed);
   if (options_.truth != nullptr) summary.truth = options_.truth->report();
 }
 

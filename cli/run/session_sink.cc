@@ -6,8 +6,8 @@
 
 namespace reelsense::cli {
 
-SessionTable::SessionTable(const UeModel& model, std::size_t max_sessions, Emit emit)
-    : model_(model), max_sessions_(max_sessions), emit_(std::move(emit)) {}
+SessionTable::SessionTable(ToDecision to_decision, std::size_t max_sessions, Emit emit)
+    : to_decision_(std::move(to_decision)), max_sessions_(max_sessions), emit_(std::move(emit)) {}
 
 std::size_t SessionTable::AddressHash::operator()(const Address& address) const noexcept {
   const AddressWords words = to_words(address);
@@ -51,7 +51,7 @@ void SessionTable::close_second(std::int64_t k) {
     const auto score = static_cast<float>(session.score.step(session.open));
     const SessionSecond& open = session.open;
     emit_({k, &session.who, true, open.packets_up, open.packets_down, open.bytes_up, open.bytes_down,
-           model_.to_decision(score)});
+           to_decision_(score)});
     session.open = {};
   }
   const auto over = [](const Session& session) { return session.score.is_over(); };

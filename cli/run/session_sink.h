@@ -20,9 +20,9 @@ namespace reelsense::cli {
 class SessionTable {
  public:
   using Emit = std::function<void(const LabelRow&)>;
+  using ToDecision = std::function<Decision(float probability)>;
 
-  // `model` must outlive the table.
-  SessionTable(const UeModel& model, std::size_t max_sessions, Emit emit);
+  SessionTable(ToDecision to_decision, std::size_t max_sessions, Emit emit);
 
   void add(const WindowRow& row);
   // No window of second k or before will come: writes the rows up to and including it.
@@ -44,7 +44,7 @@ class SessionTable {
 
   void close_second(std::int64_t k);
 
-  const UeModel& model_;
+  ToDecision to_decision_;
   std::size_t max_sessions_;
   Emit emit_;
   std::vector<Session> sessions_;  // in the order in which they were first seen

@@ -110,12 +110,13 @@ std::string summary_as_text(const Summary& s) {
   line("speed", decimals(packets_per_second(s.read.records, s.read.elapsed_s) * 1e-6, 2) + " M packets/s (" +
                     decimals(packets_per_second(s.read.records, s.read.cpu_s) * 1e-6, 2) +
                     " per CPU-second, " + decimals(s.read.elapsed_s, 3) + " s)");
-  line("inference", s.latency.rows == 0
+  line("inference", !s.server.empty() ? "not measured: on the server"
+                    : s.latency.rows == 0
                         ? "not measured: no windows"
                         : "p50 " + decimals(s.latency.p50_us, 2) + " us, p99 " +
                               decimals(s.latency.p99_us, 2) + " us a window (one row at a time, on " +
                               grouped(s.latency.rows) + " of these windows)");
-  line("model", s.model + " (kernel " + s.kernel + ")");
+  line("model", s.model + (s.server.empty() ? " (kernel " + s.kernel + ")" : " at " + s.server));
   return text;
 }
 
@@ -155,7 +156,11 @@ std::string summary_as_json(const Summary& s) {
       {"rows", s.latency.rows}, {"p50_us", s.latency.p50_us}, {"p99_us", s.latency.p99_us}};
   if (s.truth) document["truth"] = truth_as_json(*s.truth);
   document["model"] = s.model;
-  document["kernel"] = s.kernel;
+  if (s.server.empty()) {
+    document["kernel"] = s.kernel;
+  } else {
+    document["server"] = s.server;
+  }
   return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

@@ -24,6 +24,7 @@ struct Summary {
   std::uint32_t max_flows = 0;
   std::string model;  // "reelsense-ue@0.1.0"
   std::string kernel;
+  std::string server;  // URL of the one that labelled; empty: this process did
   Latency latency;
   std::optional<TruthReport> truth;  // when --truth was given
 };

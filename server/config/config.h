@@ -1,9 +1,11 @@
 // Config: everything an operator can set, and where each value came from.
 //
-// One table (config_keys.cc) lists every key with its type, default, range and meaning; the TOML reader, the flags
-// (--scheduler.max-batch 32), the environment (REELSENSE_SCHEDULER_MAX_BATCH), --print-config, the documentation and the
-// check are made from it. Order, later wins: defaults, file, environment, flags. Errors name the key, the file and line
-// (or the flag, or the variable), what was found and what was expected. Thread safety: plain values.
+// One table (config_keys.cc) lists every key with its type, default, range and meaning; the TOML reader, the
+// flags
+// (--scheduler.max-batch 32), the environment (REELSENSE_SCHEDULER_MAX_BATCH), --print-config, the
+// documentation and the check are made from it. Order, later wins: defaults, file, environment, flags. Errors
+// name the key, the file and line (or the flag, or the variable), what was found and what was expected.
+// Thread safety: plain values.
 #pragma once
 
 #include <cstddef>
@@ -24,16 +26,17 @@ struct Config {
     std::int64_t max_connections = 20'000;
     std::int64_t max_header_bytes = 16 << 10;
     std::int64_t max_body_bytes = 16 << 20;
-    double idle_timeout_s = 75;      // of a kept-alive connection between requests
-    double read_timeout_s = 20;      // for a whole request to arrive once it began
-    double write_timeout_s = 20;     // for an answer to be taken
-    double request_timeout_s = 10;   // deadline of a request that names none
+    double idle_timeout_s = 75;     // of a kept-alive connection between requests
+    double read_timeout_s = 20;     // for a whole request to arrive once it began
+    double write_timeout_s = 20;    // for an answer to be taken
+    double request_timeout_s = 10;  // deadline of a request that names none
   } http;
   struct Grpc {
     std::string listen = "127.0.0.1:8081";
     std::int64_t max_message_bytes = 4 << 20;
     std::int64_t max_streams_per_connection = 100;
-    std::int64_t stream_windows = 4096;  // of one stream not answered or not taken yet; then it is read no further
+    std::int64_t stream_windows =
+        4096;  // of one stream not answered or not taken yet; then it is read no further
     bool reflection = true;
   } grpc;
   struct Tls {
@@ -42,15 +45,16 @@ struct Config {
     std::string client_ca;    // PEM; clients must show a certificate of it (mTLS)
   } tls;
   struct Auth {
-    std::string keys_file;             // TOML, see docs; empty: no API keys
-    bool insecure_public = false;      // listen beyond loopback without authentication all the same
-    bool trust_client_certificates = false;  // mTLS subject's common name is the principal, scope infer and feedback
+    std::string keys_file;         // TOML, see docs; empty: no API keys
+    bool insecure_public = false;  // listen beyond loopback without authentication all the same
+    bool trust_client_certificates =
+        false;  // mTLS subject's common name is the principal, scope infer and feedback
   } auth;
   struct Limits {
     std::int64_t flow_name_bytes = 256;
     std::int64_t windows_per_request = 4096;
     std::int64_t packets_per_request = 200'000;
-    double windows_per_s = 0;   // per principal that has no limit of its own; 0: none
+    double windows_per_s = 0;  // per principal that has no limit of its own; 0: none
     double requests_per_s = 0;
   } limits;
   struct Models {
@@ -69,11 +73,12 @@ struct Config {
   struct Flows {
     std::int64_t max = 200'000;
     double idle_timeout_s = 120;
-    std::string snapshot;   // file; written at shutdown, read at start; empty: none
-    std::string hash_key;   // 32 hex digits; empty: random (a snapshot brings its own)
+    std::string snapshot;  // file; written at shutdown, read at start; empty: none
+    std::string hash_key;  // 32 hex digits; empty: random (a snapshot brings its own)
   } flows;
   struct Log {
-    std::string file = "reelsense-server.sqlite";  // empty: no inference log, /v1/feedback and /v1/logs answer 501
+    std::string file =
+        "reelsense-server.sqlite";  // empty: no inference log, /v1/feedback and /v1/logs answer 501
     double retention_days = 30;
     std::int64_t max_mib = 4096;
     std::int64_t queue_entries = 262'144;
@@ -81,9 +86,9 @@ struct Config {
   } log;
   struct Analyses {
     std::int64_t max_capture_mib = 512;
-    std::int64_t running = 1;      // at once; others wait
-    std::int64_t kept = 64;        // finished ones that are remembered
-    std::string folder;            // for uploads while they are read; empty: the system's temporary folder
+    std::int64_t running = 1;  // at once; others wait
+    std::int64_t kept = 64;    // finished ones that are remembered
+    std::string folder;        // for uploads while they are read; empty: the system's temporary folder
   } analyses;
   struct Logging {
     std::string level = "info";   // debug, info, warning, error
@@ -93,15 +98,15 @@ struct Config {
 };
 
 struct ConfigSources {
-  std::filesystem::path file;                         // empty: none
-  std::map<std::string, std::string> environment;     // REELSENSE_… variables only
+  std::filesystem::path file;                              // empty: none
+  std::map<std::string, std::string> environment;          // REELSENSE_… variables only
   std::vector<std::pair<std::string, std::string>> flags;  // "scheduler.max-batch" → "32", in the order given
 };
 
 Result<Config> load_config(const ConfigSources& sources);
 
-// The whole configuration as TOML that load_config reads back to the same, with a comment a key saying where its value
-// is from ("default", "file", "environment", "flag"). Secrets (hash_key) are shown as "…".
+// The whole configuration as TOML that load_config reads back to the same, with a comment a key saying where
+// its value is from ("default", "file", "environment", "flag"). Secrets (hash_key) are shown as "…".
 Result<std::string> print_config(const ConfigSources& sources);
 
 // The reference page of every key, Markdown.

@@ -16,9 +16,9 @@ enum class Scope : std::uint8_t {
 struct Principal {
   std::uint32_t id = 0;  // small, stable while the server runs; 0: anonymous (no authentication asked for)
   std::string name = "anonymous";
-  std::uint8_t scopes = 7;       // bits of Scope
-  double windows_per_s = 0;      // rate limit; 0: none
-  double requests_per_s = 0;     // rate limit; 0: none
+  std::uint8_t scopes = 7;    // bits of Scope
+  double windows_per_s = 0;   // rate limit; 0: none
+  double requests_per_s = 0;  // rate limit; 0: none
   [[nodiscard]] bool may(Scope scope) const noexcept {
     return (scopes & static_cast<std::uint8_t>(scope)) != 0;
   }

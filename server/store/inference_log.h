@@ -1,15 +1,16 @@
 // InferenceLog: what was decided, and what it really was, in SQLite (WAL).
 //
-// append() hands entries to a bounded queue and returns at once; a writer thread stores them in batches, one transaction
-// each. What does not fit into the queue is counted as dropped, never waited for. feedback() is durable when its callback
-// says so: a kill -9 after it loses nothing. Flows are keyed hashes; no address, name or payload is ever stored. Old
-// entries go by age and by size of the file. If the disk is full or fails, entries are dropped and counted, feedback is
-// refused with the reason, and writing is tried again.
+// append() hands entries to a bounded queue and returns at once; a writer thread stores them in batches, one
+// transaction each. What does not fit into the queue is counted as dropped, never waited for. feedback() is
+// durable when its callback says so: a kill -9 after it loses nothing. Flows are keyed hashes; no address,
+// name or payload is ever stored. Old entries go by age and by size of the file. If the disk is full or
+// fails, entries are dropped and counted, feedback is refused with the reason, and writing is tried again.
 //
-// Tables (docs/reference/inference-log.md): models(id, name, version, tier); log(time_ms, flow, second, model, video,
-// uncertain, confidence, queue_us, compute_us, principal), in the order written; feedback(flow, second, truth, time_ms,
-// model, label, confidence) with primary key (flow, second): a later truth replaces the earlier one. `misclassified` is a
-// view: feedback whose truth is not the label.
+// Tables (docs/reference/inference-log.md): models(id, name, version, tier); log(row, time_ms, flow, second,
+// model, flags, confidence, queue_us, compute_us, principal), in the order written; spans(first_row,
+// last_row, min_ms, max_ms), which finds the rows of a time; feedback(flow, second, truth, time_ms, model,
+// label, confidence) with primary key (flow, second): a later truth replaces the earlier one. Views:
+// `decisions`, readable rows; `misclassified`, feedback whose truth is not the label.
 //
 // Thread safety: every member from any thread.
 #pragma once
@@ -62,13 +63,13 @@ struct FeedbackEntry {
 struct LogQuery {
   std::int64_t from_ms = 0;
   std::int64_t to_ms = INT64_MAX;
-  std::optional<std::uint64_t> flow;
-  std::string model;         // "name" or "name@version"; empty: all
-  std::optional<bool> video;
-  std::optional<bool> uncertain;
-  std::optional<double> max_confidence;
-  bool misclassified = false;  // only windows whose truth is known and another
-  bool with_truth = false;     // only windows whose truth is known
+  std::optional<std::uint64_t> flow = {};
+  std::string model = {};  // "name" or "name@version"; empty: all
+  std::optional<bool> video = {};
+  std::optional<bool> uncertain = {};
+  std::optional<double> max_confidence = {};
+  bool misclassified = false;           // only windows whose truth is known and another
+  bool with_truth = false;              // only windows whose truth is known
   std::int64_t before_row = INT64_MAX;  // for the next page: LogPage::next
   std::size_t limit = 100;              // at most 10,000
 };
@@ -84,7 +85,9 @@ struct LogRow {
 
 struct LogPage {
   std::vector<LogRow> rows;  // newest first
-  std::int64_t next = 0;     // before_row of the next page; 0: there is none
+  // before_row of the next page; 0: there is none. A query looks at a bounded number of rows: a page may be
+  // short, even empty, and have a next one.
+  std::int64_t next = 0;
 };
 
 struct LogStats {
@@ -94,13 +97,14 @@ struct LogStats {
   std::uint64_t failures = 0;  // transactions that failed
   std::uint64_t deleted = 0;   // by retention
   std::size_t queued = 0;
-  std::uint64_t file_bytes = 0;
-  std::string last_error;  // empty: all is well
+  std::uint64_t file_bytes = 0;  // with its write-ahead log
+  std::string last_error;        // empty: all is well
 };
 
 class InferenceLog {
  public:
-  // Creates or opens the file and starts the writer. kIo, kCorrupt (not SQLite, another layout: named with its version).
+  // Creates or opens the file and starts the writer. kIo, kCorrupt (not SQLite, another layout: named with
+  // its version).
   static Result<std::unique_ptr<InferenceLog>> open(const LogOptions& options, const Clock& clock);
   ~InferenceLog();  // writes what is queued
 
@@ -110,7 +114,8 @@ class InferenceLog {
   // Never blocks on the disk. Returns how many were taken.
   std::size_t append(std::span<const LogEntry> entries);
 
-  // `done` is called from the writer thread once all are durable, or with why not; then none is.
+  // `done` is called from the writer thread once all are durable, or with why not; then none is. It must not
+  // block. If too much feedback waits already it is called at once, from this thread (kLimit).
   void feedback(std::vector<FeedbackEntry> entries, std::function<void(Status)> done);
 
   // Reads on a connection of its own; sees what was flushed. kInvalidArgument, kIo.

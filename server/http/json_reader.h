@@ -1,0 +1,79 @@
+// What the readers of JSON bodies share: simdjson on demand, with every failure told by place and expectation.
+//
+// Private to the readers' sources: it brings in simdjson.h. Thread safety: none; one parser a thread.
+#pragma once
+
+#include <simdjson.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "server/http/decimal_time.h"
+#include "server/http/json_parser.h"
+#include "server/http/problem.h"
+
+namespace reelsense::server {
+
+namespace ondemand = simdjson::ondemand;
+
+struct JsonParser::Impl {
+  ondemand::parser parser;
+};
+
+// A place in the document, as a chain on the stack; turned into text only when something is wrong there.
+struct Where {
+  const Where* parent = nullptr;
+  std::string_view name = {};
+  std::int64_t index = -1;  // an element of `parent`, which has no name of its own
+
+  [[nodiscard]] std::string text() const;  // "windows[3].features[7]"
+};
+
+class JsonReader {
+ public:
+  JsonReader(JsonParser& parser, std::string_view body) : parser_(parser.impl().parser), body_(body) {}
+
+  // Every function from here on returns false once something is wrong; then problem() says what.
+  bool fail(const Where& where, std::string what);
+  bool fail(Problem problem);
+  // `value` is not what was expected ("a number from 0 to 1"): says what is there instead, or that the JSON is broken.
+  bool unexpected(const Where& where, ondemand::value value, simdjson::error_code error, std::string_view expected);
+  // The document itself is broken.
+  bool malformed(simdjson::error_code error);
+  [[nodiscard]] Problem take_problem() { return std::move(*problem_); }
+  // What was wrong so far, if anything was; forgets it.
+  std::optional<Problem> release_problem() { return std::exchange(problem_, std::nullopt); }
+
+  // Parses anew from the beginning of the body.
+  bool begin(ondemand::object& root);
+  // Nothing may follow the root.
+  bool at_end();
+
+  bool read(const Where& where, ondemand::value value, bool& out);
+  bool read(const Where& where, ondemand::value value, float& out);
+  bool read(const Where& where, ondemand::value value, std::string_view& out);  // lives until the next begin()
+  bool read(const Where& where, ondemand::value value, ondemand::object& out);
+  bool read(const Where& where, ondemand::value value, ondemand::array& out);
+  bool read(const Where& where, ondemand::value value, std::int64_t least, std::int64_t most, std::int64_t& out);
+  // Seconds since the epoch as a decimal of any length → nanoseconds, exactly.
+  bool read_time(const Where& where, ondemand::value value, std::int64_t& ns);
+  // A string as it stands in the body, quotes included (`raw`), and what it says (`text`).
+  bool read_raw(const Where& where, ondemand::value value, std::string_view& raw, std::string_view& text);
+  // Walks over a value that nobody asked for; it must still be JSON.
+  bool skip(const Where& where, ondemand::value value, int depth = 0);
+
+  // `seen` has a bit for each known key; a key that comes twice is refused.
+  bool once(const Where& where, unsigned& seen, unsigned bit);
+
+ private:
+  ondemand::parser& parser_;
+  std::string_view body_;
+  ondemand::document document_;
+  bool parsed_ = false;  // document_ is one
+  std::optional<Problem> problem_;
+};
+
+}  // namespace reelsense::server
