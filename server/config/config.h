@@ -66,7 +66,7 @@ struct Config {
   } models;
   struct Scheduler {
     std::int64_t workers = 0;  // inference threads; 0: half of the processors, at least 1
-    std::int64_t max_batch = 64;
+    std::int64_t max_batch = 128;
     double max_wait_ms = 1;
     std::int64_t queue_windows = 65'536;
   } scheduler;

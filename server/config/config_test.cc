@@ -43,7 +43,7 @@ TEST_F(ConfigSetting, NoSource_GivesTheDefaults) {
   const auto config = load_config({});
   ASSERT_TRUE(config.ok()) << config.error().message;
   EXPECT_EQ(config.value().http.listen, "127.0.0.1:8080");
-  EXPECT_EQ(config.value().scheduler.max_batch, 64);
+  EXPECT_EQ(config.value().scheduler.max_batch, 128);
   EXPECT_TRUE(config.value().models.path.empty());
 }
 

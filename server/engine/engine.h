@@ -138,7 +138,7 @@ class Job {
 enum class SubmitCode : std::uint8_t { kAccepted, kQueueFull, kDraining };
 
 struct EngineOptions {
-  std::size_t max_batch = 64;
+  std::size_t max_batch = 128;
   std::int64_t max_wait_ns = 1'000'000;  // of the oldest window for others to join its batch
   std::size_t queue_windows = 65'536;
   std::size_t workers = 1;
