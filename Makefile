@@ -47,10 +47,10 @@ test: ## all tests, also under the address, undefined-behaviour and thread sanit
 	@scripts/openvino
 	@scripts/venv build/venv $(REQUIREMENTS)
 	@scripts/venv build/server-venv server/tests/requirements.lock
-	$(call build,release,-DREELSENSE_SERVER=ON)
+	$(call build,release)
 	$(call build,dev,-DREELSENSE_SERVER=ON)
 	ctest --preset dev -j $(JOBS)
-	build/server-venv/bin/python -m pytest -q server/tests
+	REELSENSE_SERVER=$(CURDIR)/build/dev/bin/reelsense-server build/server-venv/bin/python -m pytest -q server/tests
 	$(PYTHON) -m pytest -q training/tests tests/reference
 	@scripts/lab-ci
 	$(PYTHON) -m pytest -q lab/tests

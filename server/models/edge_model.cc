@@ -9,6 +9,7 @@
 
 #include "reelsense/features/schema.h"
 #include "server/models/forest.h"
+#include "server/models/merge_members.h"
 
 namespace reelsense::server {
 
@@ -197,6 +198,7 @@ Result<std::shared_ptr<const ServedModel>> load_edge_model(const fs::path& folde
     Result<std::optional<Model>> forest = extract_forest(network->graph);
     if (!forest) return forest.error().in(file.string());
     network->forest = std::move(forest).value();
+    merge_members(network->graph);
   } catch (const std::exception& error) {
     return Error{ErrorCode::kCorrupt, file.string() + ": OpenVINO does not read it: " + error.what()};
   }

@@ -6,9 +6,12 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <openvino/openvino.hpp>
 #include <random>
 
 #include "reelsense/base/sha256.h"
+#include "server/models/forest.h"
+#include "server/models/merge_members.h"
 #include "server/models/repository.h"
 
 namespace reelsense::server {
@@ -52,6 +55,21 @@ TEST(ServedModel, EdgeBundle_LoadsAndAnswersItsGoldenVectors) {
   EXPECT_EQ(model.value()->width(), 88U);
   EXPECT_EQ(model.value()->state_width(), 65U);
   EXPECT_THAT(model.value()->engine(), HasSubstr("native trees"));
+}
+
+// Both rewrites find what they look for in the released network; that the result is right the golden vectors
+// say.
+TEST(ServedModel, EdgeNetwork_IsRewritten) {
+  ov::Core core;
+  const auto network = core.read_model((kEdge / "model.onnx").string());
+  const auto forest = extract_forest(network);
+  ASSERT_TRUE(forest) << forest.error().message;
+  ASSERT_TRUE(forest.value());
+  EXPECT_EQ(forest.value()->info().trees, 100U);
+  EXPECT_EQ(network->inputs().size(), 3U);
+  EXPECT_EQ(merge_members(network), 4U);
+  EXPECT_EQ(merge_members(network), 0U);
+  EXPECT_FALSE(extract_forest(network).value());
 }
 
 TEST(ServedModel, EveryReleasedBundle_Loads) {

@@ -42,6 +42,11 @@ struct ModelStatus {
   std::shared_ptr<const ServedModel> model;  // ready or vanished
 };
 
+// True if `reference` names a model with its version, not by name or alias: Job::exact.
+inline bool names_version(std::string_view reference) noexcept {
+  return reference.find('@') != std::string_view::npos;
+}
+
 class ModelRepository {
  public:
   // Loads everything once; fails (kNotFound) only if the default model cannot be served then.
