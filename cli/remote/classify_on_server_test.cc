@@ -231,7 +231,7 @@ TEST_F(Classify, SessionsWithoutTheServersThreshold_AreRefused) {
   FakeServer server({.tells_decision = false});
   const Done done = on(server, {capture(kCaptures[0]), "--scope", "session"});
   EXPECT_EQ(done.code, kExitServer);
-  expect_one_line(done, server.url(), "reelsense.threshold");
+  expect_one_line(done, server.url(), "threshold and uncertain");
 }
 
 TEST_F(Classify, TlsOptionsWithoutTls_AreAUsageError) {

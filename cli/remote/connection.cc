@@ -76,11 +76,11 @@ std::optional<float> number(std::string_view text) {
   return value;
 }
 
-// The rule of UeModel::to_decision, from the same two entries that a model file carries.
+// The rule of UeModel::to_decision, from the threshold and the uncertain band ("low,high") in the metadata.
 std::function<Decision(float)> decision_rule(
     const google::protobuf::Map<std::string, std::string>& properties) {
-  const auto threshold_text = properties.find("reelsense.threshold");
-  const auto uncertain_text = properties.find("reelsense.uncertain");
+  const auto threshold_text = properties.find("threshold");
+  const auto uncertain_text = properties.find("uncertain");
   if (threshold_text == properties.end() || uncertain_text == properties.end()) return nullptr;
   const std::string& band = uncertain_text->second;
   const std::size_t comma = band.find(',');
@@ -204,9 +204,8 @@ Result<ServedModelInfo> ask_for_model(const Connection& connection,
   if (!told.ok()) return error_of(told).in(url);
   info.to_decision = decision_rule(metadata.properties());
   if (!info.to_decision) {
-    return Error{ErrorCode::kUnsupported,
-                 url + ": the server's metadata of " + info.id +
-                     " lacks reelsense.threshold and reelsense.uncertain, which --scope session needs"};
+    return Error{ErrorCode::kUnsupported, url + ": the server's metadata of " + info.id +
+                                              " lacks threshold and uncertain, which --scope session needs"};
   }
   return info;
 }

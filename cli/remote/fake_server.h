@@ -190,8 +190,9 @@ class FakeServer {
       }
       response->set_name(request->name());
       if (!owner_.behaviour.tells_decision) return grpc::Status::OK;
-      for (const char* key : {"reelsense.threshold", "reelsense.uncertain"}) {
-        (*response->mutable_properties())[key] = std::string(owner_.model().model().info().find(key));
+      for (const std::string key : {"threshold", "uncertain"}) {
+        (*response->mutable_properties())[key] =
+            std::string(owner_.model().model().info().find("reelsense." + key));
       }
       return grpc::Status::OK;
     }

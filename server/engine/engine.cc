@@ -204,7 +204,6 @@ void Engine::Impl::enqueue(Job& job, const std::vector<FlowSlot*>& slots, std::i
   job.submitted_ns_ = now_ns;
   job.pending_.clear();
   for (std::size_t i = 0; i < job.answers.size(); ++i) {
-    if (job.answers[i].code != AnswerCode::kPending) continue;
     Pending window;
     window.job = &job;
     window.submitted_ns = now_ns;

@@ -189,6 +189,7 @@ bool Engine::Impl::answer_without_model(Pending& window, std::int64_t now_ns) co
   Job& job = *window.job;
   Answer& answer = job.answers[window.index];
   answer.queue_us = to_us(now_ns - window.submitted_ns);
+  if (answer.code == AnswerCode::kInvalid) return true;  // as it was submitted
   if (aborting_ || job.cancelled.load(std::memory_order_relaxed)) {
     answer.code = AnswerCode::kCancelled;
   } else if (job.deadline_steady_ns != 0 && now_ns > job.deadline_steady_ns) {

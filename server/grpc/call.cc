@@ -90,6 +90,11 @@ void CallHub::wait_empty() {
   empty_.wait(lock, [this] { return calls_.empty(); });
 }
 
+void CallHub::wait_empty(std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  empty_.wait_for(lock, limit, [this] { return calls_.empty(); });
+}
+
 std::size_t CallHub::open() const {
   const std::lock_guard lock(mutex_);
   return calls_.size();

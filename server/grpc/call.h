@@ -11,6 +11,7 @@
 #include <grpcpp/support/status.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -42,6 +43,8 @@ class CallHub final : public JobListener {
   void end_all(const grpc::Status& status);
   // Returns when no call is left.
   void wait_empty();
+  // Likewise, but not after `limit`.
+  void wait_empty(std::chrono::milliseconds limit);
   [[nodiscard]] std::size_t open() const;
 
  private:

@@ -36,11 +36,6 @@ grpc::Status fill_job(const v1::ClassifyRequest& request, std::shared_ptr<const 
 void write_label(const v1::ClassifyRequest& request, const Job& job, std::size_t index,
                  v1::WindowLabel& label);
 
-// True if `reference` names a model with its version, not by name or alias: Job::exact.
-inline bool names_version(std::string_view reference) noexcept {
-  return reference.find('@') != std::string_view::npos;
-}
-
 // A flow's name that is not empty and within the limit.
 grpc::Status check_flow_name(std::string_view flow, const Config::Limits& limits, const std::string& where);
 

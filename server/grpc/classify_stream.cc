@@ -103,7 +103,6 @@ std::optional<double> ClassifyStream::try_submit(std::unique_ptr<Exchange>& exch
       return std::nullopt;
     }
     running.running = job.get();
-    running.place = running_.size();
     job->cancelled.store(false, std::memory_order_relaxed);
     unwritten_ += running.cost;
     running_.push_back(std::move(exchange));
@@ -111,7 +110,9 @@ std::optional<double> ClassifyStream::try_submit(std::unique_ptr<Exchange>& exch
   const SubmitCode code = core_.hub.submit(services.engine, job, running);
   if (code == SubmitCode::kAccepted) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  exchange = take_running(running);
+  exchange = std::move(running_.back());  // one message at a time is in hand
+  running_.pop_back();
+  exchange->running = nullptr;
   exchange->job = std::move(job);
   unwritten_ -= exchange->cost;
   if (code == SubmitCode::kQueueFull) return static_cast<double>(services.engine.retry_after_us()) * 1e-6;
@@ -163,14 +164,10 @@ void ClassifyStream::refuse(std::unique_ptr<Exchange> exchange, const grpc::Stat
 
 void ClassifyStream::on_job(std::unique_ptr<Job> job, Ticket& ticket) {
   const std::lock_guard lock(mutex_);
-  std::unique_ptr<Exchange> exchange = take_running(static_cast<Exchange&>(ticket));
-  unwritten_ -= exchange->cost;
-  if (!broken_) {
-    outbox_.add_labels(exchange->request, *job);
-    unwritten_ += job->answers.size();
-  }
-  exchange->job = std::move(job);
-  recycle(std::move(exchange));
+  auto& exchange = static_cast<Exchange&>(ticket);
+  exchange.running = nullptr;
+  exchange.job = std::move(job);
+  give_out();
 }
 
 void ClassifyStream::on_jobs_end() {
@@ -254,7 +251,9 @@ void ClassifyStream::advance(bool out_of_hand) {
 void ClassifyStream::give_up() {
   broken_ = true;
   if (!finished_) final_ = {grpc::CANCELLED, "the call was cancelled"};
-  for (const auto& exchange : running_) exchange->running->cancelled.store(true, std::memory_order_relaxed);
+  for (const auto& exchange : running_) {
+    if (exchange->running != nullptr) exchange->running->cancelled.store(true, std::memory_order_relaxed);
+  }
   unwritten_ -= outbox_.drop();
   held_.reset();
 }
@@ -290,16 +289,17 @@ void ClassifyStream::recycle(std::unique_ptr<Exchange> exchange) {
   spare_.push_back(std::move(exchange));
 }
 
-std::unique_ptr<ClassifyStream::Exchange> ClassifyStream::take_running(Exchange& exchange) {
-  const std::size_t place = exchange.place;
-  std::unique_ptr<Exchange> taken = std::move(running_[place]);
-  if (place + 1 != running_.size()) {
-    running_[place] = std::move(running_.back());
-    running_[place]->place = place;
+void ClassifyStream::give_out() {
+  while (!running_.empty() && running_.front()->running == nullptr) {
+    std::unique_ptr<Exchange> exchange = std::move(running_.front());
+    running_.pop_front();
+    unwritten_ -= exchange->cost;
+    if (!broken_) {
+      outbox_.add_labels(exchange->request, *exchange->job);
+      unwritten_ += exchange->job->answers.size();
+    }
+    recycle(std::move(exchange));
   }
-  running_.pop_back();
-  taken->running = nullptr;
-  return taken;
 }
 
 bool ClassifyStream::may_read() const noexcept {

@@ -2,10 +2,10 @@
 //
 // One read, one write and any number of jobs are under way. A read message becomes a job at once; jobs that
 // came back fill the next response, which is written when a batch is over and no write is under way: the
-// busier the stream, the more labels a response holds. What was read and is not written yet is bounded by
-// grpc.stream_windows: over it nothing more is read, and so a client that does not read is not read from
-// either. A full queue and a rate limit hold the last message back, and with it the stream, until they let it
-// in.
+// busier the stream, the more labels a response holds. A job that is back before an earlier one waits for it:
+// the two may have a flow in common. What was read and is not written yet is bounded by grpc.stream_windows:
+// over it nothing more is read, and so a client that does not read is not read from either. A full queue and
+// a rate limit hold the last message back, and with it the stream, until they let it in.
 //
 // Thread safety: as gRPC's reactors; everything behind one mutex, which is never held while gRPC is called.
 #pragma once
@@ -13,6 +13,7 @@
 #include <grpcpp/alarm.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -47,7 +48,6 @@ class ClassifyStream final : public grpc::ServerBidiReactor<v1::ClassifyRequest,
     v1::ClassifyRequest request;
     std::unique_ptr<Job> job = std::make_unique<Job>();  // null while the engine has it
     Job* running = nullptr;                              // likewise
-    std::size_t place = 0;                               // in running_
     std::size_t windows = 0;
     std::size_t cost = 0;   // of unanswered_
     bool admitted = false;  // by the rate limit
@@ -67,7 +67,7 @@ class ClassifyStream final : public grpc::ServerBidiReactor<v1::ClassifyRequest,
   // The next are called with mutex_ held.
   std::unique_ptr<Exchange> take_spare();
   void recycle(std::unique_ptr<Exchange> exchange);
-  std::unique_ptr<Exchange> take_running(Exchange& exchange);
+  void give_out();
   void give_up();
   [[nodiscard]] bool may_read() const noexcept;
   [[nodiscard]] bool may_finish() const noexcept;
@@ -79,8 +79,8 @@ class ClassifyStream final : public grpc::ServerBidiReactor<v1::ClassifyRequest,
   std::string model_;  // as the client named it last; of the reading side only
 
   std::mutex mutex_;
-  std::unique_ptr<Exchange> reading_;  // while a read is under way
-  std::vector<std::unique_ptr<Exchange>> running_;
+  std::unique_ptr<Exchange> reading_;              // while a read is under way
+  std::deque<std::unique_ptr<Exchange>> running_;  // as they were read; not the engine's are answered
   std::vector<std::unique_ptr<Exchange>> spare_;
   std::unique_ptr<Exchange> held_;
   std::unique_ptr<grpc::Alarm> alarm_;

@@ -75,6 +75,25 @@ TEST(ClassifyStream, HalfClose_AnswersEverythingThenOk) {
   EXPECT_THAT(stream.models_, ElementsAre("reelsense-ue@1.0.0"));
 }
 
+TEST(ClassifyStream, ARequestThatIsDoneFirst_WaitsForTheOneBeforeIt) {
+  TestServer server;
+  Stream stream(server);
+  // A long chain keeps the first request's window of "a" from being told at once.
+  v1::ClassifyRequest first = window_request("a", 1, 1);
+  for (int second = 0; second < 500; ++second) {
+    *first.add_windows() = window_request("chain", second, 1).windows(0);
+  }
+  ASSERT_TRUE(stream.write(first));
+  ASSERT_TRUE(stream.write(window_request("a", 2, 2)));
+  stream.half_close();
+  ASSERT_TRUE(stream.finish().ok());
+  std::vector<std::int64_t> seconds;
+  for (const v1::WindowLabel& label : stream.rest_) {
+    if (label.flow() == "a") seconds.push_back(label.second());
+  }
+  EXPECT_THAT(seconds, ElementsAre(1, 2));
+}
+
 TEST(ClassifyStream, WindowsOfManyFlows_AreAnsweredAsEachFlowAlone) {
   TestServer server;
   const auto edge = test_model("reelsense-edge");

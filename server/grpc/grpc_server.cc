@@ -1,5 +1,7 @@
 #include "server/grpc/grpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/server_builder_option.h>
@@ -10,6 +12,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "server/base/logger.h"
 #include "server/grpc/call.h"
 #include "server/grpc/credentials.h"
 #include "server/grpc/flow_classifier_service.h"
@@ -26,6 +29,7 @@ constexpr int kPingMs = 60'000;             // to a connection that is quiet
 constexpr int kPingTimeoutMs = 20'000;      // for the answer; then it is closed
 constexpr int kFastestPingMs = 10'000;      // that a client may send
 constexpr int kHandshakeMs = 15'000;
+constexpr auto kOthersGrace = std::chrono::milliseconds(100);  // at the end, for what is not of our services
 constexpr int kIdleMs = 30 * 60'000;  // without a call; clients connect again by themselves
 
 // Linking reflection enables it for every server of the process: it is taken out again where it is not
@@ -37,6 +41,18 @@ class WithoutReflection final : public grpc::ServerBuilderOption {
     std::erase_if(*plugins, [](const auto& plugin) { return plugin->name() == "proto_server_reflection"; });
   }
 };
+
+// What the libraries print themselves at a client's malformed bytes would be lines of another form, with
+// addresses; where it came from is enough.
+void redirect_library_logs() {
+  gpr_set_log_function([](gpr_log_func_args* line) {
+    log_debug("grpc_message", {{"file", std::string_view(line->file)}, {"line", line->line}});
+  });
+  google::protobuf::SetLogHandler(
+      [](google::protobuf::LogLevel /*level*/, const char* file, int line, const std::string& /*text*/) {
+        log_debug("protobuf_message", {{"file", std::string_view(file)}, {"line", line}});
+      });
+}
 
 int to_int(std::int64_t value) {
   return static_cast<int>(std::clamp<std::int64_t>(value, 1, std::numeric_limits<int>::max()));
@@ -84,6 +100,7 @@ Result<std::unique_ptr<GrpcServer>> GrpcServer::start(Services& services) {
   const auto credentials = make_credentials(config.tls);
   if (!credentials) return credentials.error();
 
+  redirect_library_logs();
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   auto impl = std::make_unique<Impl>(services);
@@ -128,7 +145,10 @@ void GrpcServer::stop(std::chrono::milliseconds grace) {
   impl_->stopped = true;
   stop_accepting();
   impl_->core.hub.end_all(draining_status());
-  impl_->server->Shutdown(std::chrono::system_clock::now() + grace);
+  // Health and reflection streams are not ours and stay open as long as their clients like: no reason to
+  // wait.
+  impl_->core.hub.wait_empty(grace);
+  impl_->server->Shutdown(std::chrono::system_clock::now() + kOthersGrace);
   impl_->server->Wait();
   impl_->core.hub.wait_empty();
 }

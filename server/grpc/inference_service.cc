@@ -1,6 +1,7 @@
 #include "server/grpc/inference_service.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "server/grpc/infer_call.h"
@@ -24,6 +25,12 @@ bool is_served(ModelState state) noexcept {
 
 inference::DataType data_type_of(const TensorSpec& spec) noexcept {
   return spec.datatype == "BYTES" ? inference::TYPE_STRING : inference::TYPE_FP32;
+}
+
+// The shortest text that reads back to the same number.
+std::string decimal(double value) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
 template <class Tensor>
@@ -135,6 +142,10 @@ void describe(const ServedModel& model, inference::ModelMetadataResponse& respon
   properties["view"] = std::string(model.schema().name);
   properties["schema_hash"] = model.manifest().schema_hash;
   properties["engine"] = model.engine();
+  // How a label is made of a probability: clients that fold windows need it (classify --scope session).
+  properties["threshold"] = decimal(model.manifest().threshold);
+  properties["uncertain"] =
+      decimal(model.manifest().uncertain_low) + "," + decimal(model.manifest().uncertain_high);
 }
 
 void describe(const ServedModel& model, std::int64_t max_batch, inference::ModelConfig& config) {

@@ -119,6 +119,7 @@ TEST(Feedback, Truths_AreStoredWithWhatTheServerRemembers) {
   ASSERT_TRUE(give(server, request, response).ok());
   EXPECT_EQ(response.stored(), 2U);
   EXPECT_EQ(response.matched(), 1U);
+  ASSERT_TRUE(server.services().log->flush());
   EXPECT_EQ(server.services().log->stats().feedback, 2U);
 }
 
@@ -139,6 +140,7 @@ TEST(Feedback, WrongTruths_AreNamedAndNoneIsStored) {
   v1::FeedbackRequest many;
   for (int i = 0; i < 3; ++i) *many.add_truths() = truth("a", i, v1::LABEL_VIDEO).truths(0);
   EXPECT_THAT(refusal(many), HasSubstr("truths: 3 in one request, at most 2"));
+  ASSERT_TRUE(server.services().log->flush());
   EXPECT_EQ(server.services().log->stats().feedback, 0U);
 }
 

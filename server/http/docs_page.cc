@@ -181,12 +181,17 @@ class Page {
   }
 
   void responses(const Json& responses) {
+    std::string failures;
     out_ += "<h4>Answers</h4><table>";
     for (const auto& [status, entry] : responses.items()) {
       const Json& response = resolve(entry);
+      if (status[0] != '2' && status[0] != '3') {
+        failures += (failures.empty() ? "" : ", ") + ("<a href=\"#problems\" title=\"" +
+                    escape(text_of(response, "description")) + "\">" + escape(status) + "</a>");
+        continue;
+      }
       std::string what = prose(text_of(response, "description"));
-      const bool success = status[0] == '2' || status[0] == '3';
-      if (success && response.contains("content")) {
+      if (response.contains("content")) {
         for (const auto& [type, content] : response["content"].items()) {
           what += " <span class=\"type\">" + escape(type) + " " + type_of(content["schema"]) + "</span>";
           const auto example = content.find("example");
@@ -195,7 +200,7 @@ class Page {
       }
       out_ += "<tr><td><code>" + escape(status) + "</code></td><td>" + what + "</td></tr>";
     }
-    out_ += "</table>";
+    out_ += "</table><p class=\"failures\">Fails with " + failures + ".</p>";
   }
 
   // A schema in a few words, with a link where it has a name.

@@ -18,23 +18,35 @@ constexpr std::size_t kKeptAnswerBytes = 16 << 10;
 std::string_view refusal_reason(ProblemType type) noexcept {
   switch (type) {
     case ProblemType::kUnauthorized:
-    case ProblemType::kForbidden: return "auth";
-    case ProblemType::kRateLimited: return "rate_limit";
-    case ProblemType::kQueueFull: return "queue_full";
+    case ProblemType::kForbidden:
+      return "auth";
+    case ProblemType::kRateLimited:
+      return "rate_limit";
+    case ProblemType::kQueueFull:
+      return "queue_full";
     case ProblemType::kTooLarge:
-    case ProblemType::kHeaderTooLarge: return "too_large";
+    case ProblemType::kHeaderTooLarge:
+      return "too_large";
     case ProblemType::kRequestTimeout:
-    case ProblemType::kDeadline: return "timeout";
+    case ProblemType::kDeadline:
+      return "timeout";
     case ProblemType::kDraining:
-    case ProblemType::kNotReady: return "not_ready";
-    case ProblemType::kBusy: return "busy";
-    case ProblemType::kInternal: return "internal";
-    case ProblemType::kDiskFull: return "disk_full";
-    case ProblemType::kLogOff: return "log_off";
+    case ProblemType::kNotReady:
+      return "not_ready";
+    case ProblemType::kBusy:
+      return "busy";
+    case ProblemType::kInternal:
+      return "internal";
+    case ProblemType::kDiskFull:
+      return "disk_full";
+    case ProblemType::kLogOff:
+      return "log_off";
     case ProblemType::kNotFound:
     case ProblemType::kUnknownFlow:
-    case ProblemType::kUnknownModel: return "not_found";
-    default: return "bad_request";
+    case ProblemType::kUnknownModel:
+      return "not_found";
+    default:
+      return "bad_request";
   }
 }
 
@@ -55,9 +67,15 @@ void Later::operator()(std::function<void(Exchange&)> then) {
 Exchange::Exchange(Worker& worker) : worker_(worker), app_(worker.app()) {}
 Exchange::~Exchange() = default;
 
-Services& Exchange::services() noexcept { return app_.services; }
-JsonParser& Exchange::json() noexcept { return worker_.json(); }
-bool Exchange::is_draining() const noexcept { return app_.draining.load(std::memory_order_relaxed); }
+Services& Exchange::services() noexcept {
+  return app_.services;
+}
+JsonParser& Exchange::json() noexcept {
+  return worker_.json();
+}
+bool Exchange::is_draining() const noexcept {
+  return app_.draining.load(std::memory_order_relaxed);
+}
 
 void Exchange::clear_answer() {
   status_ = 0;
@@ -115,7 +133,8 @@ void Exchange::send(int status, std::string_view content_type) {
   transmit();
 }
 
-void Exchange::send_download(std::unique_ptr<Download> download, std::uint64_t bytes, std::string_view content_type) {
+void Exchange::send_download(std::unique_ptr<Download> download, std::uint64_t bytes,
+                             std::string_view content_type) {
   if (is_gone()) return;
   status_ = 200;
   close_ = close_ || must_close() || app_.draining.load(std::memory_order_relaxed);
@@ -136,9 +155,11 @@ void Exchange::fail(Problem problem) {
   }
   if (problem.retry_after_s > 0) {
     // Whole seconds, as the field is defined; clients that can do better read the other.
-    add_header("Retry-After", std::to_string(static_cast<std::int64_t>(std::ceil(std::min(problem.retry_after_s, 3600.0)))));
-    add_header("Retry-After-Ms",
-               std::to_string(static_cast<std::int64_t>(std::ceil(std::min(problem.retry_after_s, 3600.0) * 1000))));
+    add_header("Retry-After",
+               std::to_string(static_cast<std::int64_t>(std::ceil(std::min(problem.retry_after_s, 3600.0)))));
+    add_header(
+        "Retry-After-Ms",
+        std::to_string(static_cast<std::int64_t>(std::ceil(std::min(problem.retry_after_s, 3600.0) * 1000))));
   }
   if (problem.type == ProblemType::kUnauthorized) add_header("WWW-Authenticate", "Bearer");
   body_.clear();
@@ -146,7 +167,7 @@ void Exchange::fail(Problem problem) {
   send(definition.status, "application/problem+json");
 }
 
-ClassifyRules Exchange::rules(std::shared_ptr<const ServedModel>* model) {
+ClassifyRules Exchange::rules(std::shared_ptr<const ServedModel>* model, bool* exact) {
   const Config::Limits& limits = services().config.limits;
   ClassifyRules rules;
   rules.flow_name_bytes = static_cast<std::size_t>(limits.flow_name_bytes);
@@ -154,14 +175,17 @@ ClassifyRules Exchange::rules(std::shared_ptr<const ServedModel>* model) {
   rules.packets = static_cast<std::size_t>(limits.packets_per_request);
   rules.flow_id = [this](std::string_view flow) { return services().engine.flow_id(principal(), flow); };
   if (model == nullptr) return rules;
-  rules.find_model = [this, model](std::string_view reference, ModelShape& shape) -> std::optional<Problem> {
+  rules.find_model = [this, model, exact](std::string_view reference,
+                                          ModelShape& shape) -> std::optional<Problem> {
+    if (exact != nullptr) *exact = names_version(reference);
     *model = services().models.find(reference);
     if (*model) {
       shape = shape_of(**model);
       return std::nullopt;
     }
     const auto why = services().models.get(reference);
-    return Problem::of(ProblemType::kUnknownModel, why.ok() ? "the model is not served" : why.error().message);
+    return Problem::of(ProblemType::kUnknownModel,
+                       why.ok() ? "the model is not served" : why.error().message);
   };
   return rules;
 }
@@ -170,7 +194,8 @@ std::optional<Problem> Exchange::over_limit(std::size_t windows) {
   if (!request_.principal) return std::nullopt;
   const std::optional<double> wait_s = services().limiter.admit(*request_.principal, windows, begun_ns_);
   if (!wait_s) return std::nullopt;
-  Problem problem = Problem::of(ProblemType::kRateLimited, "over the requests or windows a second of this key");
+  Problem problem =
+      Problem::of(ProblemType::kRateLimited, "over the requests or windows a second of this key");
   problem.retry_after_s = std::max(*wait_s, 0.001);
   return problem;
 }
@@ -203,8 +228,12 @@ bool Exchange::deadline(std::int64_t default_us, std::int64_t& steady_ns) {
   return true;
 }
 
-std::unique_ptr<Job> Exchange::take_job() { return worker_.take_job(); }
-void Exchange::give_back(std::unique_ptr<Job> job) { worker_.give_back(std::move(job)); }
+std::unique_ptr<Job> Exchange::take_job() {
+  return worker_.take_job();
+}
+void Exchange::give_back(std::unique_ptr<Job> job) {
+  worker_.give_back(std::move(job));
+}
 
 void Exchange::submit(std::unique_ptr<Job> job, JobDone done) {
   job->principal = principal();

@@ -1,8 +1,8 @@
 // Exchange: one request and its answer, as handlers see them.
 //
-// A handler runs on the connection's io thread and must not block. It answers with exactly one of send(), send_file(),
-// fail() or submit(), before it returns or, through in_background() or later(), afterwards. An answer to a connection that
-// is gone goes nowhere. Thread safety: the connection's io thread, but for Later.
+// A handler runs on the connection's io thread and must not block. It answers with exactly one of send(),
+// send_file(), fail() or submit(), before it returns or, through in_background() or later(), afterwards. An
+// answer to a connection that is gone goes nowhere. Thread safety: the connection's io thread, but for Later.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +73,9 @@ class Exchange {
   [[nodiscard]] Services& services() noexcept;
   [[nodiscard]] JsonParser& json() noexcept;
   [[nodiscard]] bool is_draining() const noexcept;
-  [[nodiscard]] std::uint32_t principal() const noexcept { return request_.principal ? request_.principal->id : 0; }
+  [[nodiscard]] std::uint32_t principal() const noexcept {
+    return request_.principal ? request_.principal->id : 0;
+  }
 
   // The body to write before send().
   [[nodiscard]] std::string& body() noexcept { return body_; }
@@ -85,11 +87,12 @@ class Exchange {
   void fail(Problem problem);
 
   // Limits of the configuration, and models and flow ids of this request's principal, for the readers.
-  [[nodiscard]] ClassifyRules rules(std::shared_ptr<const ServedModel>* model);
+  [[nodiscard]] ClassifyRules rules(std::shared_ptr<const ServedModel>* model, bool* exact = nullptr);
   // Asks the rate limiter; false: refused, and answered so.
   bool admit(std::size_t windows);
   [[nodiscard]] std::optional<Problem> over_limit(std::size_t windows);
-  // X-Timeout-Ms or ?timeout_ms=, else `default_us` if it is not 0, else the configuration's. False: answered.
+  // X-Timeout-Ms or ?timeout_ms=, else `default_us` if it is not 0, else the configuration's. False:
+  // answered.
   bool deadline(std::int64_t default_us, std::int64_t& steady_ns);
 
   [[nodiscard]] std::unique_ptr<Job> take_job();
@@ -98,7 +101,8 @@ class Exchange {
   using JobDone = void (*)(Exchange&, Job&);
   void submit(std::unique_ptr<Job> job, JobDone done);
 
-  // Runs `work` on a background thread, what it returns back here. Too much waits there: answered with `busy`.
+  // Runs `work` on a background thread, what it returns back here. Too much waits there: answered with
+  // `busy`.
   void in_background(std::function<std::function<void(Exchange&)>()> work);
   [[nodiscard]] Later later() { return Later(keep()); }
 

@@ -24,9 +24,10 @@ void handle_classify(Exchange& exchange) {
   std::int64_t deadline_ns = 0;
   if (!exchange.deadline(0, deadline_ns)) return exchange.give_back(std::move(job));
   std::shared_ptr<const ServedModel> model;
+  bool exact = false;
   std::size_t windows = 0;
   std::optional<Problem> problem =
-      read_classify(exchange.json(), exchange.request().body, exchange.rules(&model), *job, windows);
+      read_classify(exchange.json(), exchange.request().body, exchange.rules(&model, &exact), *job, windows);
   exchange.json().trim();
   if (!problem) problem = exchange.over_limit(windows);
   if (problem) {
@@ -35,6 +36,7 @@ void handle_classify(Exchange& exchange) {
     return;
   }
   job->model = std::move(model);
+  job->exact = exact;
   job->deadline_steady_ns = deadline_ns;
   exchange.submit(std::move(job), answer_classify);
 }

@@ -40,17 +40,21 @@ void write_tensor(JsonWriter& json, std::string_view name, std::string_view data
 std::optional<Problem> problem_of_rows(const Job& job, const InferRequest& request) {
   for (std::size_t row = 0; row < job.answers.size(); ++row) {
     switch (job.answers[row].code) {
-      case AnswerCode::kOk: break;
+      case AnswerCode::kOk:
+        break;
       case AnswerCode::kRepeated:
       case AnswerCode::kOutOfOrder:
         return Problem::of(ProblemType::kConflict,
                            "another request of sequence " + request.sequence + " was answered in between");
       case AnswerCode::kInvalid:
         return Problem::at("inputs[0][" + std::to_string(row) + "]", "NaN or infinite values");
-      case AnswerCode::kDeadline: return Problem::of(ProblemType::kDeadline, "not answered in time");
-      case AnswerCode::kCancelled: return Problem::of(ProblemType::kDraining, "the server is shutting down");
+      case AnswerCode::kDeadline:
+        return Problem::of(ProblemType::kDeadline, "not answered in time");
+      case AnswerCode::kCancelled:
+        return Problem::of(ProblemType::kDraining, "the server is shutting down");
       case AnswerCode::kInternal:
-      case AnswerCode::kPending: return Problem::of(ProblemType::kInternal, "the model failed");
+      case AnswerCode::kPending:
+        return Problem::of(ProblemType::kInternal, "the model failed");
     }
   }
   return std::nullopt;
@@ -84,29 +88,33 @@ std::optional<Problem> enter_sequence(Exchange& exchange, const InferRequest& re
   }
   const std::unique_ptr<FlowView> view = engine.find(flow.id);
   if (!view) {
-    return Problem::at("parameters", "sequence " + request.sequence +
-                                         " is not known: its first request has sequence_start true, and without a "
-                                         "request for flows.idle_timeout_s it is forgotten");
+    return Problem::at("parameters",
+                       "sequence " + request.sequence +
+                           " is not known: its first request has sequence_start true, and without a "
+                           "request for flows.idle_timeout_s it is forgotten");
   }
   job.answers.front().second = view->last_second + 1;
   return std::nullopt;
 }
 
 // Reads the body into `job`; nothing: go on.
-std::optional<Problem> read_request(Exchange& exchange, const ServedModel& model, InferRequest& request, Job& job) {
+std::optional<Problem> read_request(Exchange& exchange, const ServedModel& model, InferRequest& request,
+                                    Job& job) {
   const Head& head = exchange.request().head;
   const std::string_view body = exchange.request().body;
   std::size_t json_bytes = body.size();
   if (!head.infer_header_bytes.empty()) {
     const auto bytes = parse_count(head.infer_header_bytes, body.size());
     if (!bytes) {
-      return Problem::at("Inference-Header-Content-Length", "an integer from 0 to the body's length is expected");
+      return Problem::at("Inference-Header-Content-Length",
+                         "an integer from 0 to the body's length is expected");
     }
     json_bytes = static_cast<std::size_t>(*bytes);
   }
   const auto most = static_cast<std::size_t>(exchange.services().config.limits.windows_per_request);
   request.clear();
-  std::optional<Problem> problem = read_infer(exchange.json(), body, json_bytes, shape_of(model), most, request, job);
+  std::optional<Problem> problem =
+      read_infer(exchange.json(), body, json_bytes, shape_of(model), most, request, job);
   exchange.json().trim();
   if (problem) return problem;
   job.flows.emplace_back();
@@ -135,7 +143,11 @@ void handle_ready(Exchange& exchange) {
 void handle_server_metadata(Exchange& exchange) {
   JsonWriter json(exchange.body());
   json.begin_object().field("name", "reelsense").field("version", exchange.services().version);
-  json.key("extensions").begin_array().value("binary_tensor_data").value("sequence").value("model_repository_index");
+  json.key("extensions")
+      .begin_array()
+      .value("binary_tensor_data")
+      .value("sequence")
+      .value("model_repository_index");
   json.end_array().end_object();
   exchange.send(200);
 }
@@ -192,8 +204,10 @@ void handle_infer(Exchange& exchange) {
     exchange.give_back(std::move(job));
     return exchange.fail(std::move(*problem));
   }
-  if (!exchange.deadline(request.timeout_us, job->deadline_steady_ns)) return exchange.give_back(std::move(job));
+  if (!exchange.deadline(request.timeout_us, job->deadline_steady_ns))
+    return exchange.give_back(std::move(job));
   job->model = std::move(model);
+  job->exact = !exchange.request().parameters[1].empty() || names_version(exchange.request().parameters[0]);
   exchange.submit(std::move(job), answer_infer);
 }
 

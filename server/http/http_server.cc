@@ -32,7 +32,7 @@ void raise_descriptor_limit(std::int64_t connections) {
   const rlim_t wanted = static_cast<rlim_t>(connections) + kOtherDescriptors;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? wanted : std::min(wanted, limit.rlim_max);
-  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < wanted) {
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < static_cast<rlim_t>(connections)) {
     log_warning("fewer descriptors than connections",
                 {{"http.max_connections", connections}, {"descriptors", limit.rlim_cur}});
   }

@@ -28,11 +28,12 @@ constexpr const char* kLabels = R"(
 | `api` | `rest`, `grpc` |
 | `route` | the pattern of the path (`/v1/flows/{flow}`) or service and method (`FlowClassifier/ClassifyStream`); `other`: none of the server's |
 | `status` | the HTTP status (`200`) or the gRPC code (`OK`) |
-| `reason` | `auth`, `rate_limit`, `queue_full`, `draining`, `too_large`, `timeout`, `bad_request`, … |
+| `reason` | `auth`, `rate_limit`, `queue_full`, `draining` or `not_ready`, `busy`, `too_large`, `timeout`, `bad_request`, `not_found`, `disk_full`, `log_off`, `handshake`, `internal` |
 | `direction` | `in`: read from clients, `out`: written to them |
 | `model` | `name@version`; of `reelsense_server_model_info` the name alone |
 | `label` | `video`, `non-video` |
 | `code` | `out_of_order`, `invalid`, `deadline`, `cancelled`, `internal` |
+| `version` | the model's version |
 | `tier` | `ue`, `server`; `unknown` of a version that could not be loaded |
 | `state` | `ready`, `failed`, `vanished`, `unloaded` |
 

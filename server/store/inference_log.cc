@@ -26,6 +26,11 @@ std::uint64_t size_of(const std::filesystem::path& file) {
   return error ? 0 : bytes;
 }
 
+// An empty request takes room, too.
+std::size_t room_for(const std::vector<FeedbackEntry>& entries) noexcept {
+  return std::max<std::size_t>(entries.size(), 1);
+}
+
 }  // namespace
 
 struct InferenceLog::Impl {
@@ -92,8 +97,10 @@ InferenceLog::~InferenceLog() {
   }
   impl_->wake.notify_one();
   impl_->thread.join();
-  impl_->reader
-      .close();  // the last connection that closes must be able to write: it empties the write-ahead log
+  // The last connection that closes must be able to write (it empties the write-ahead log), so the reader
+  // goes first.
+  impl_->reader.close();
+  impl_->writer.close();
 }
 
 std::uint16_t InferenceLog::model_index(const std::string& name, const std::string& version,
@@ -129,8 +136,9 @@ std::size_t InferenceLog::append(std::span<const LogEntry> entries) {
 void InferenceLog::feedback(std::vector<FeedbackEntry> entries, std::function<void(Status)> done) {
   {
     const std::lock_guard lock(impl_->mutex);
-    if (impl_->requested + entries.size() <= kQueuedFeedback) {
-      impl_->requested += entries.size();
+    const std::size_t size = room_for(entries);
+    if (impl_->requested + size <= kQueuedFeedback) {
+      impl_->requested += size;
       impl_->requests.push_back({std::move(entries), std::move(done)});
       impl_->wake.notify_one();
       return;
@@ -191,7 +199,6 @@ void InferenceLog::Impl::run() {
     }
     process();
   }
-  writer.close();
 }
 
 void InferenceLog::Impl::process() {
@@ -205,7 +212,7 @@ void InferenceLog::Impl::process() {
     flush = flush_asked;
   }
   std::size_t feedback_windows = 0;
-  for (const LogRequest& request : batch_requests) feedback_windows += request.entries.size();
+  for (const LogRequest& request : batch_requests) feedback_windows += room_for(request.entries);
 
   LogWriter::Outcome outcome;
   if (writer.must_open()) reopen(outcome);

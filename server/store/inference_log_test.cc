@@ -2,6 +2,7 @@
 
 #include <fstream>
 #include <limits>
+#include <sstream>
 #include <thread>
 
 #include "server/store/store_testing.h"
@@ -192,6 +193,50 @@ TEST_F(InferenceLogTest, DecisionsView_ReadsAsPeopleDo) {
           "SELECT flow || ' ' || second || ' ' || model || ' ' || label || ' ' || confidence || ' ' || truth "
           "FROM misclassified"),
       "8000000000000001 5 edge@1.2.0 non-video 0.75 video");
+}
+
+std::string reference_page() {
+  std::ifstream file(std::string(REELSENSE_SOURCE_DIR) + "/docs/reference/inference-log.md");
+  std::ostringstream page;
+  page << file.rdbuf();
+  return page.str();
+}
+
+TEST_F(InferenceLogTest, ReferencePage_ItsExamplesRun) {
+  open();
+  LogEntry one = entry(1, 5, false, 0.75F);
+  one.time_ms = clock_.wall_ms = SystemClock().wall_ns() / 1'000'000;
+  one.model = log_->model_index("edge", "1.2.0", "server");
+  append({one});
+  ASSERT_TRUE(feedback({truth(1, 5, true)}).ok());
+  const std::string page = reference_page();
+  const std::string begin = "```sql\n";
+  int examples = 0;
+  for (std::size_t at = page.find(begin); at != std::string::npos; at = page.find(begin, at + 1)) {
+    const std::string sql =
+        page.substr(at + begin.size(), page.find("```", at + begin.size()) - at - begin.size());
+    EXPECT_EQ(sql_number("SELECT count(*) FROM (" + sql.substr(0, sql.rfind(';')) + ")"), 1) << sql;
+    ++examples;
+  }
+  EXPECT_EQ(examples, 3);
+}
+
+TEST_F(InferenceLogTest, ReferencePage_NamesEveryColumn) {
+  open();
+  const std::string page = reference_page();
+  Result<Database> database = Database::open(options_.file, SQLITE_OPEN_READONLY);
+  ASSERT_TRUE(database.ok());
+  Result<Statement> columns = database.value().prepare(
+      "SELECT s.name, t.name FROM sqlite_schema AS s JOIN pragma_table_info(s.name) AS t WHERE s.type IN "
+      "('table', "
+      "'view')");
+  ASSERT_TRUE(columns.ok());
+  int n = 0;
+  for (; columns.value().step().value(); ++n) {
+    EXPECT_NE(page.find("`" + columns.value().text(0) + "`"), std::string::npos) << columns.value().text(0);
+    EXPECT_NE(page.find("`" + columns.value().text(1) + "`"), std::string::npos) << columns.value().text(1);
+  }
+  EXPECT_GE(n, 40);
 }
 
 class InferenceLogOpenTest : public StoreTest {

@@ -138,6 +138,10 @@ class LoadWorker {
   // Whether client `c`, having sent that many messages, should send another; `due_ns`: when that one is due.
   [[nodiscard]] bool next_due(std::size_t c, std::uint64_t sent, std::int64_t now,
                               std::int64_t& due_ns) const noexcept;
+  // Windows whose answers were waited for in vain; those that nobody waited for are no failure.
+  void unanswered(std::uint64_t windows) {
+    if (windows != 0 && !plan_.interrupted) recorder_.failed("no answer", windows);
+  }
   [[nodiscard]] bool sending(std::int64_t now) const noexcept {
     return now < plan_.times.stop_ns && !plan_.interrupted.load(std::memory_order_relaxed);
   }

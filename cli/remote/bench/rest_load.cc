@@ -145,7 +145,7 @@ bool RestLoad::dead() const {
 
 void RestLoad::close() {
   for (auto& client : clients_) {
-    if (client->waiting) recorder_.failed("no answer", plan_.options.windows_per_message);
+    if (client->waiting) unanswered(plan_.options.windows_per_message);
     client->connection.disconnect();
   }
 }

@@ -202,7 +202,7 @@ void StreamLoad::half_close(Client& client) {
 void StreamLoad::close() {
   closing_ = true;
   for (auto& client : clients_) {
-    if (client->in_flight != 0) recorder_.failed("no answer", client->in_flight);
+    unanswered(client->in_flight);
     client->in_flight = 0;
     half_close(*client);
   }

@@ -159,7 +159,7 @@ bool UnaryLoad::dead() const {
 }
 
 void UnaryLoad::close() {
-  if (calls_ != 0) recorder_.failed("no answer", calls_ * plan_.options.windows_per_message);
+  unanswered(calls_ * plan_.options.windows_per_message);
   drain();
 }
 

@@ -1,0 +1,94 @@
+"""One load on one server, by `reelsense bench-server` or oip_load.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cases import Case, Round
+from servers import HERE, ROOT, Binaries, Server
+
+PATIENCE_S = 60.0
+NOT_SENT_SHARE = 0.01  # of a paced load: more than that, and the latency is not of the load asked for
+
+
+class LoadError(RuntimeError):
+    """The load could not be made at all."""
+
+
+@dataclass
+class Loader:
+    binaries: Binaries
+    rows: Path  # windows of the captures, .npy
+    seconds: float
+    warmup: float
+    problems: list[str] = field(default_factory=list)
+
+    def round(self, case: Case, server: Server) -> Round:
+        full = self._load(case, server, 0)
+        half = self._load(case, server, full["windows_per_s"] / 2)
+        self._check_half(case, half)
+        return Round(
+            per_cpu_s=full["windows_per_server_cpu_s"],
+            per_s=full["windows_per_s"],
+            server_cpus=full["server_cpu_s"] / full["measured_s"],
+            client_cpus=full["client_cpu_s"] / full["measured_s"],
+            p50_ms=half["latency_ms"]["p50"],
+            p99_ms=half["latency_ms"]["p99"],
+        )
+
+    def _load(self, case: Case, server: Server, rate: float) -> dict[str, Any]:
+        server.check_running()
+        command = [*self._command(case, server), "--clients", str(case.clients), "--server-pid", str(server.pid)]
+        command += ["--rate", f"{rate:.1f}", "--duration", f"{self.seconds:g}", "--warmup", f"{self.warmup:g}"]
+        try:
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=self.seconds + self.warmup + PATIENCE_S,
+                env={k: v for k, v in os.environ.items() if not k.startswith("REELSENSE")},
+            )
+        except subprocess.TimeoutExpired as error:
+            raise LoadError(f"{case.key}: the load does not end") from error
+        if done.returncode != 0:
+            raise LoadError(f"{case.key}: {done.stderr.strip() or done.stdout.strip()}")
+        result = json.loads(done.stdout)
+        what = f"at {rate:,.0f} windows/s" if rate else "at full load"
+        for failure, windows in result["failed"].items():
+            self.problems.append(f"{case.title}, {what}: {windows:,} windows failed: {failure}")
+        if result.get("ended_early"):
+            raise LoadError(f"{case.key}: {result['ended_early']}")
+        return result
+
+    def _command(self, case: Case, server: Server) -> list[str | Path]:
+        if case.mode == "oip":
+            return [sys.executable, HERE / "oip_load.py", "--port", str(server.http_port), "--rows", self.rows]
+        url = f"grpc://{server.grpc_target}" if case.grpc else server.http_url
+        command: list[str | Path] = [self.binaries.client, "bench-server", "--json", *captures()]
+        command += ["--server", url, "--mode", case.mode, "--windows-per-message", str(case.windows)]
+        command += ["--flows", str(case.flows), "--in-flight", str(max(case.in_flight, case.windows))]
+        return command
+
+    def _check_half(self, case: Case, half: dict[str, Any]) -> None:
+        missing, sent = half["windows_not_sent"], half["windows"]
+        if missing > NOT_SENT_SHARE * (missing + sent):
+            self.problems.append(f"{case.title}: {missing:,} of the windows due at half load could not be sent")
+        if not half["latency_ms"].get("p99"):
+            raise LoadError(f"{case.key}: no latency was measured at half load")
+
+
+def captures() -> list[Path]:
+    return sorted(p for p in (ROOT / "tests/captures").iterdir() if ".pcap" in p.name)
+
+
+def write_rows(client: Path, out: Path) -> None:
+    """The windows that `reelsense bench-server` sends, for the other client."""
+    command = [client, "features", "--bins", "--format", "npy", "-o", out, *captures()]
+    subprocess.run(command, check=True, capture_output=True)
