@@ -1,4 +1,5 @@
-// The JSON bodies of /v1/classify and /v1/feedback: any bytes are refused with a reason, or leave a job whose parts agree.
+// The JSON bodies of /v1/classify and /v1/feedback: any bytes are refused with a reason, or leave a job whose
+// parts agree.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
@@ -23,7 +24,9 @@ ClassifyRules small_rules() {
   rules.flow_name_bytes = 16;
   rules.windows = 8;
   rules.packets = 32;
-  rules.flow_id = [](std::string_view flow) { return FlowId{flow.size() + 1, static_cast<std::uint64_t>(flow[0])}; };
+  rules.flow_id = [](std::string_view flow) {
+    return FlowId{flow.size() + 1, static_cast<std::uint64_t>(flow[0])};
+  };
   rules.find_model = [](std::string_view reference, ModelShape& shape) -> std::optional<Problem> {
     if (reference.empty()) {
       shape = {"ue@1.0.0", 3, 0, 0, true, "packet"};

@@ -1,5 +1,6 @@
-// The body of an Open Inference Protocol request: any bytes are refused with a reason, or leave tensors of the shape that
-// the model takes. The first byte of an input says how many of its bytes are JSON, as a share of the rest.
+// The body of an Open Inference Protocol request: any bytes are refused with a reason, or leave tensors of
+// the shape that the model takes. The first byte of an input says how many of its bytes are JSON, as a share
+// of the rest.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

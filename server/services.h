@@ -1,4 +1,5 @@
-// Services: what the APIs stand on. Made once by main, outlives every request. Thread safety: every part has its own.
+// Services: what the APIs stand on. Made once by main, outlives every request. Thread safety: every part has
+// its own.
 #pragma once
 
 #include <atomic>
@@ -28,8 +29,8 @@ struct Services {
   Authenticator& auth;
   RateLimiter& limiter;
   Analyses& analyses;
-  std::string version;                     // of the program, "0.3.0"
-  std::atomic<bool> ready{false};          // /v2/health/ready; false while draining
+  std::string version;             // of the program, "0.3.0"
+  std::atomic<bool> ready{false};  // /v2/health/ready; false while draining
 };
 
 }  // namespace reelsense::server

@@ -150,7 +150,7 @@ def check(server: Server, modes: set[str]) -> float:
                 raise RuntimeError(f"{server.name}, {mode}: no answer to a golden sequence: {error!r}") from error
             if not difference <= TOLERANCE:  # also for NaN: an answer that never came
                 raise RuntimeError(
-                    f"{server.name}, {mode}: answers differ from golden.json by {difference:.2e}, more than {TOLERANCE:.0e}"
+                    f"{server.name}, {mode}: answers differ from golden.json by {difference:.2e} > {TOLERANCE}"
                 )
             worst = max(worst, difference)
     return worst

@@ -50,9 +50,7 @@ def serve(model: EdgeModel, port: int) -> None:
         return response
 
     class Classifier(rpc.FlowClassifierServicer):
-        async def Classify(
-            self, request: pb.ClassifyRequest, context: grpc.aio.ServicerContext
-        ) -> pb.ClassifyResponse:
+        async def Classify(self, request: pb.ClassifyRequest, context: grpc.aio.ServicerContext) -> pb.ClassifyResponse:
             try:
                 return answer(request)
             except ValueError as error:

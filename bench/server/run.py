@@ -129,7 +129,8 @@ def bench(args: argparse.Namespace) -> int:
     with_memory = any(fnmatch(MEMORY, pattern) for pattern in wanted)
     if not cases and not with_memory:
         raise LoadError(f"--only {args.only}: no such case; there are {MEMORY}, {', '.join(c.key for c in CASES)}, …")
-    work = args.out / "server"
+    out = args.out.resolve()
+    work = out / "server"
     work.mkdir(parents=True, exist_ok=True)
     binaries = Binaries(args.server.resolve(), args.client.resolve())
     make_protos(work / "protos")
@@ -153,7 +154,7 @@ def bench(args: argparse.Namespace) -> int:
     found = targets(rounds, [float(one["VmRSS"]) for one in memory])
     print_report(rounds, memory, found, loader.problems)
     result = as_json(rounds, memory, found, loader.problems, setting)
-    (args.out / "server.json").write_text(json.dumps(result, indent=2) + "\n")
+    (out / "server.json").write_text(json.dumps(result, indent=2) + "\n")
     return 0 if all(target.met for target in found) and not loader.problems else 1
 
 

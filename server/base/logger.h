@@ -1,4 +1,5 @@
-// Logger: structured lines on standard error, as text ("time level event key=value …") or JSON, one write a line.
+// Logger: structured lines on standard error, as text ("time level event key=value …") or JSON, one write a
+// line.
 //
 // A field never holds an address, a flow's name or a key; nothing is logged per window above debug. Before
 // configure_logging(): level info, format text. Thread safety: all functions.
@@ -20,14 +21,14 @@ enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
 
 class LogValue {
  public:
-  LogValue(bool value) : value_(value) {}                                    // NOLINT(*-explicit-*)
-  LogValue(double value) : value_(value) {}                                  // NOLINT(*-explicit-*)
-  LogValue(std::string_view value) : value_(value) {}                        // NOLINT(*-explicit-*)
-  LogValue(const char* value) : value_(std::string_view(value)) {}           // NOLINT(*-explicit-*)
-  LogValue(const std::string& value) : value_(std::string_view(value)) {}    // NOLINT(*-explicit-*)
+  LogValue(bool value) : value_(value) {}                                  // NOLINT(*-explicit-*)
+  LogValue(double value) : value_(value) {}                                // NOLINT(*-explicit-*)
+  LogValue(std::string_view value) : value_(value) {}                      // NOLINT(*-explicit-*)
+  LogValue(const char* value) : value_(std::string_view(value)) {}         // NOLINT(*-explicit-*)
+  LogValue(const std::string& value) : value_(std::string_view(value)) {}  // NOLINT(*-explicit-*)
   template <class Integer>
-  requires std::is_integral_v<Integer> && (!std::is_same_v<Integer, bool>)
-  LogValue(Integer value) {  // NOLINT(*-explicit-*)
+  requires std::is_integral_v<Integer> &&
+      (!std::is_same_v<Integer, bool>)LogValue(Integer value) {  // NOLINT(*-explicit-*)
     if constexpr (std::is_signed_v<Integer>) {
       value_ = static_cast<std::int64_t>(value);
     } else {

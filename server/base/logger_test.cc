@@ -41,10 +41,13 @@ TEST_F(Logger, Text_NewlineInAValue_CannotForgeALine) {
 
 TEST_F(Logger, Json_Fields_OneObjectALine) {
   ASSERT_TRUE(configure_logging("debug", "json").ok());
-  log_debug("request", {{"path", "/v1/\"x\"\x01"}, {"status", 200U}, {"nan", std::numeric_limits<double>::quiet_NaN()}});
+  log_debug("request",
+            {{"path", "/v1/\"x\"\x01"}, {"status", 200U}, {"nan", std::numeric_limits<double>::quiet_NaN()}});
   ASSERT_EQ(lines_.size(), 1U);
-  EXPECT_THAT(lines_[0], EndsWith(R"("level":"debug","event":"request","path":"/v1/\"x\"\u0001","status":200,"nan":null})"
-                                  "\n"));
+  EXPECT_THAT(
+      lines_[0],
+      EndsWith(R"("level":"debug","event":"request","path":"/v1/\"x\"\u0001","status":200,"nan":null})"
+               "\n"));
 }
 
 TEST_F(Logger, Level_BelowTheLeast_IsNotWritten) {

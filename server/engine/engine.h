@@ -100,9 +100,10 @@ class Job {
     std::uint64_t tag = 0;  // the caller's; not looked at
     std::uint32_t first_packet = 0;
     std::uint32_t packets = 0;
-    std::int64_t until_ns = 0;                 // packets: event time has reached this
-    bool end = false;                          // forget the flow after its last window here
-    std::shared_ptr<const ServedModel> model = nullptr;  // that answered, set by the engine (null if none was asked)
+    std::int64_t until_ns = 0;  // packets: event time has reached this
+    bool end = false;           // forget the flow after its last window here
+    std::shared_ptr<const ServedModel> model =
+        nullptr;  // that answered, set by the engine (null if none was asked)
   };
 
   // What is asked.

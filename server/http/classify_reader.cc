@@ -52,8 +52,8 @@ bool read_flow_name(JsonReader& json, const Where& where, ondemand::value value,
   if (!json.read_raw(where, value, raw, name)) return false;
   if (name.empty()) return json.fail(where, "is empty");
   if (name.size() > rules.flow_name_bytes) {
-    return json.fail(where, std::to_string(name.size()) + " bytes; at most " + std::to_string(rules.flow_name_bytes) +
-                                " are taken");
+    return json.fail(where, std::to_string(name.size()) + " bytes; at most " +
+                                std::to_string(rules.flow_name_bytes) + " are taken");
   }
   out.id = rules.flow_id(name);
   out.raw = {static_cast<std::uint32_t>(raw.data() - body.data()), static_cast<std::uint32_t>(raw.size())};
@@ -65,8 +65,9 @@ class ClassifyReader {
   ClassifyReader(JsonParser& parser, std::string_view body, const ClassifyRules& rules, Job& job)
       : json_(parser, body), body_(body), rules_(rules), job_(job) {}
 
-  // Most requests name their model first or not at all: they are read once, with the default's shape until another is
-  // named. What fails without a name, or is named after its windows, is read again with the name known.
+  // Most requests name their model first or not at all: they are read once, with the default's shape until
+  // another is named. What fails without a name, or is named after its windows, is read again with the name
+  // known.
   bool read() {
     std::optional<Problem> problem = rules_.find_model("", shape_);
     if (!problem) {
@@ -79,7 +80,8 @@ class ClassifyReader {
       json_.release_problem();
       return json_.fail(problem ? std::move(*problem) : Problem::at("", "malformed JSON"));
     }
-    if (std::optional<Problem> unserved = rules_.find_model(reference, shape_)) return json_.fail(std::move(*unserved));
+    if (std::optional<Problem> unserved = rules_.find_model(reference, shape_))
+      return json_.fail(std::move(*unserved));
     windows_ = 0;
     job_.flows.clear();
     job_.packets.clear();
@@ -153,14 +155,17 @@ class ClassifyReader {
     unsigned seen = 0;
     const bool read = for_each_member(json_, window, [&](std::string_view key, ondemand::value value) {
       const Where here{&where, key};
-      if (key == "flow") return json_.once(here, seen, 1) && read_flow_name(json_, here, value, body_, rules_, flow);
-      if (key == "second") return json_.once(here, seen, 2) && json_.read(here, value, 0, kLatestSecond, second);
+      if (key == "flow")
+        return json_.once(here, seen, 1) && read_flow_name(json_, here, value, body_, rules_, flow);
+      if (key == "second")
+        return json_.once(here, seen, 2) && json_.read(here, value, 0, kLatestSecond, second);
       if (key == "features") {
         return json_.once(here, seen, 4) && read_row(here, value, &job_.rows[row], shape_.features, false);
       }
       if (key == "bins") {
         float* bins = shape_.bins == 0 ? nullptr : &job_.rows[row + shape_.features];
-        return json_.once(here, seen, 8) && read_row(here, value, bins, bins == nullptr ? kBins : shape_.bins, true);
+        return json_.once(here, seen, 8) &&
+               read_row(here, value, bins, bins == nullptr ? kBins : shape_.bins, true);
       }
       if (key == "end") return json_.once(here, seen, 16) && json_.read(here, value, end);
       return unknown_key(json_, where, key, "flow, second, features, bins, end");
@@ -170,9 +175,11 @@ class ClassifyReader {
     if ((seen & 2) == 0) return json_.fail(Where{&where, "second"}, "is missing");
     if ((seen & 4) == 0) return json_.fail(Where{&where, "features"}, "is missing");
     if (shape_.bins != 0 && (seen & 8) == 0) {
-      return json_.fail(Where{&where, "bins"}, "is missing; " + std::string(shape_.id) + " needs " + std::to_string(shape_.bins));
+      return json_.fail(Where{&where, "bins"},
+                        "is missing; " + std::string(shape_.id) + " needs " + std::to_string(shape_.bins));
     }
-    // Windows of one flow in a row share an entry, until the flow ends: a later window of that name is a new flow.
+    // Windows of one flow in a row share an entry, until the flow ends: a later window of that name is a new
+    // flow.
     if (job_.flows.empty() || !(job_.flows.back().id == flow.id) || job_.flows.back().end) {
       job_.flows.emplace_back().id = flow.id;
       job_.flows.back().tag = flow.raw.tag();
@@ -201,11 +208,13 @@ class ClassifyReader {
     });
     if (!read) return false;
     if (got == count) return true;
-    return json_.fail(where, std::to_string(got) + " numbers; " + std::string(shape_.id) + " takes " + std::to_string(count));
+    return json_.fail(where, std::to_string(got) + " numbers; " + std::string(shape_.id) + " takes " +
+                                 std::to_string(count));
   }
 
   [[nodiscard]] std::string more_than(std::size_t count) const {
-    return "more than " + std::to_string(count) + " numbers; " + std::string(shape_.id) + " takes " + std::to_string(count);
+    return "more than " + std::to_string(count) + " numbers; " + std::string(shape_.id) + " takes " +
+           std::to_string(count);
   }
 
   bool read_flows(const Where& where, ondemand::value value) {
@@ -214,7 +223,8 @@ class ClassifyReader {
     return for_each_element(json_, array, [&](std::int64_t index, ondemand::value element) {
       const Where here{&where, {}, index};
       if (!shape_.packets) {
-        return json_.fail(here, std::string(shape_.id) + " is of view " + std::string(shape_.view) + "; packets need one of view packet");
+        return json_.fail(here, std::string(shape_.id) + " is of view " + std::string(shape_.view) +
+                                    "; packets need one of view packet");
       }
       if (static_cast<std::size_t>(index) >= rules_.windows) {
         return json_.fail(where, "more than " + std::to_string(rules_.windows) + " flows in one request");
@@ -231,7 +241,8 @@ class ClassifyReader {
     unsigned seen = 0;
     const bool read = for_each_member(json_, object, [&](std::string_view key, ondemand::value value) {
       const Where here{&where, key};
-      if (key == "flow") return json_.once(here, seen, 1) && read_flow_name(json_, here, value, body_, rules_, named);
+      if (key == "flow")
+        return json_.once(here, seen, 1) && read_flow_name(json_, here, value, body_, rules_, named);
       if (key == "packets") return json_.once(here, seen, 2) && read_packets(here, value);
       if (key == "until") return json_.once(here, seen, 4) && json_.read_time(here, value, flow.until_ns);
       if (key == "end") return json_.once(here, seen, 8) && json_.read(here, value, flow.end);
@@ -262,7 +273,8 @@ class ClassifyReader {
       if (second == last_second) return true;
       last_second = second;
       if (++windows_ <= rules_.windows) return true;
-      return json_.fail(where, "packets of more than " + std::to_string(rules_.windows) + " seconds in one request");
+      return json_.fail(where,
+                        "packets of more than " + std::to_string(rules_.windows) + " seconds in one request");
     });
   }
 
@@ -284,7 +296,8 @@ class ClassifyReader {
       return json_.fail(where, "[time, size, direction] is expected, not more");
     });
     if (!read) return false;
-    return got == 3 || json_.fail(where, "[time, size, direction] is expected, not " + std::to_string(got) + " values");
+    return got == 3 ||
+           json_.fail(where, "[time, size, direction] is expected, not " + std::to_string(got) + " values");
   }
 
   bool read_direction(const Where& where, ondemand::value value, Direction& direction) {
@@ -326,8 +339,10 @@ bool read_truth(JsonReader& json, const Where& where, ondemand::object& object, 
   unsigned seen = 0;
   const bool read = for_each_member(json, object, [&](std::string_view key, ondemand::value value) {
     const Where here{&where, key};
-    if (key == "flow") return json.once(here, seen, 1) && read_flow_name(json, here, value, body, rules, flow);
-    if (key == "second") return json.once(here, seen, 2) && json.read(here, value, 0, kLatestSecond, truth.second);
+    if (key == "flow")
+      return json.once(here, seen, 1) && read_flow_name(json, here, value, body, rules, flow);
+    if (key == "second")
+      return json.once(here, seen, 2) && json.read(here, value, 0, kLatestSecond, truth.second);
     if (key == "truth") {
       std::string_view word;
       if (!json.once(here, seen, 4) || !json.read(here, value, word)) return false;
@@ -345,7 +360,8 @@ bool read_truth(JsonReader& json, const Where& where, ondemand::object& object, 
   return true;
 }
 
-bool read_truths(JsonReader& json, std::string_view body, const ClassifyRules& rules, std::vector<TruthIn>& truths) {
+bool read_truths(JsonReader& json, std::string_view body, const ClassifyRules& rules,
+                 std::vector<TruthIn>& truths) {
   ondemand::object root;
   if (!json.begin(root)) return false;
   unsigned seen = 0;
@@ -360,7 +376,8 @@ bool read_truths(JsonReader& json, std::string_view body, const ClassifyRules& r
       }
       const Where here{&where, {}, index};
       ondemand::object truth;
-      return json.read(here, element, truth) && read_truth(json, here, truth, body, rules, truths.emplace_back());
+      return json.read(here, element, truth) &&
+             read_truth(json, here, truth, body, rules, truths.emplace_back());
     });
   });
   if (!read) return false;
@@ -388,13 +405,16 @@ bool read_alias_body(JsonReader& json, std::string& reference) {
 }  // namespace
 
 ModelShape shape_of(const ServedModel& model) {
-  return {model.id(),          model.features(),
-          model.bins(),        model.state_width(),
-          model.schema().view == View::kPacket, model.schema().name};
+  return {model.id(),
+          model.features(),
+          model.bins(),
+          model.state_width(),
+          model.schema().view == View::kPacket,
+          model.schema().name};
 }
 
-std::optional<Problem> read_classify(JsonParser& parser, std::string_view body, const ClassifyRules& rules, Job& job,
-                                     std::size_t& windows) {
+std::optional<Problem> read_classify(JsonParser& parser, std::string_view body, const ClassifyRules& rules,
+                                     Job& job, std::size_t& windows) {
   ClassifyReader reader(parser, body, rules, job);
   const bool read = reader.read();
   windows = reader.windows();

@@ -1,7 +1,8 @@
 // The bodies of POST /v1/classify and /v1/feedback, read straight into a Job or into feedback entries.
 //
-// Pure: what they need of the server comes as `rules`, so tests and the fuzzer run them alone. Unknown keys, keys given
-// twice and values out of range are refused with their place. Thread safety: functions without state; one parser a thread.
+// Pure: what they need of the server comes as `rules`, so tests and the fuzzer run them alone. Unknown keys,
+// keys given twice and values out of range are refused with their place. Thread safety: functions without
+// state; one parser a thread.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,8 @@ struct ClassifyRules {
   std::function<std::optional<Problem>(std::string_view reference, ModelShape& shape)> find_model;
 };
 
-// Where a flow's name stands in the body, quotes included, packed into Job::Flow::tag: the answer repeats it as it was.
+// Where a flow's name stands in the body, quotes included, packed into Job::Flow::tag: the answer repeats it
+// as it was.
 struct RawName {
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
@@ -51,10 +53,11 @@ struct RawName {
   }
 };
 
-// `body` must have kJsonPadding readable bytes behind it. Fills flows, packets, rows and answers of `job`, which must be
-// clear. `windows`: how many windows the request will take at most (packets: one for each second they touch).
-std::optional<Problem> read_classify(JsonParser& parser, std::string_view body, const ClassifyRules& rules, Job& job,
-                                     std::size_t& windows);
+// `body` must have kJsonPadding readable bytes behind it. Fills flows, packets, rows and answers of `job`,
+// which must be clear. `windows`: how many windows the request will take at most (packets: one for each
+// second they touch).
+std::optional<Problem> read_classify(JsonParser& parser, std::string_view body, const ClassifyRules& rules,
+                                     Job& job, std::size_t& windows);
 
 struct TruthIn {
   FlowId flow;

@@ -41,7 +41,9 @@ std::string numbers(std::size_t count, const std::string& value = "1") {
   return out + "]";
 }
 
-std::string window(const std::string& members) { return R"({"windows":[{)" + members + "}]}"; }
+std::string window(const std::string& members) {
+  return R"({"windows":[{)" + members + "}]}";
+}
 
 TEST_F(ClassifyReader, Windows_OfSeveralFlows_FillRowsInOrder) {
   const auto problem = read(R"({"windows":[{"flow":"a","second":1,"features":[1,2.5,-3e1]},
@@ -91,7 +93,8 @@ TEST_F(ClassifyReader, Model_Unknown_IsNamed) {
 }
 
 TEST_F(ClassifyReader, Packets_OfFlows_AreReadExactly) {
-  const auto problem = read(R"({"flows":[{"packets":[[1700000000.123456789,1500,"down"],[1700000001,60,0]],"flow":"p",
+  const auto problem =
+      read(R"({"flows":[{"packets":[[1700000000.123456789,1500,"down"],[1700000001,60,0]],"flow":"p",
       "until":1700000002.5,"end":true},{"flow":"q","packets":[[1.5e0,4294967295,1],[1.6,0,"up"]]}]})");
   ASSERT_FALSE(problem) << problem->detail;
   ASSERT_EQ(job_.packets.size(), 4U);
@@ -111,9 +114,9 @@ TEST_F(ClassifyReader, Packets_OfFlows_AreReadExactly) {
 }
 
 TEST_F(ClassifyReader, NotJson_IsRefusedAsMalformed) {
-  for (const char* text :
-       {"{", "{\"windows\":[}", "{\"windows\":[]", "{\"windows\":[]}}", "{\"windows\":[]} x", "{\"windows\":[],}",
-        "{\"windows\" []}", "{windows:[]}", "{\"windows\":[{\"flow\":\"a\x01\"}]}", "{'windows':[]}", "\xff"}) {
+  for (const char* text : {"{", "{\"windows\":[}", "{\"windows\":[]", "{\"windows\":[]}}",
+                           "{\"windows\":[]} x", "{\"windows\":[],}", "{\"windows\" []}", "{windows:[]}",
+                           "{\"windows\":[{\"flow\":\"a\x01\"}]}", "{'windows':[]}", "\xff"}) {
     EXPECT_NE(refusal(text), "accepted") << text;
   }
   EXPECT_EQ(refusal(""), "the body is empty; a JSON object is expected");
@@ -148,7 +151,8 @@ TEST_F(ClassifyReader, Values_OfAnotherType_AreNamedWithWhatWasFound) {
   EXPECT_EQ(refusal(window(R"("flow":"")")), "windows[0].flow: is empty");
   EXPECT_THAT(refusal(window(R"("second":1.5)")), HasSubstr("windows[0].second: an integer from 0 to"));
   EXPECT_THAT(refusal(window(R"("second":-1)")), HasSubstr("not -1"));
-  EXPECT_THAT(refusal(window(R"("second":99999999999999999999)")), HasSubstr("windows[0].second: an integer"));
+  EXPECT_THAT(refusal(window(R"("second":99999999999999999999)")),
+              HasSubstr("windows[0].second: an integer"));
   EXPECT_THAT(refusal(window(R"("second":"1")")), HasSubstr("not \"1\""));
   EXPECT_EQ(refusal(window(R"("end":1)")), "windows[0].end: true or false is expected, not 1");
   EXPECT_EQ(refusal(R"({"model":1,"windows":[]})"), "model: a string is expected, not 1");
@@ -156,15 +160,21 @@ TEST_F(ClassifyReader, Values_OfAnotherType_AreNamedWithWhatWasFound) {
 
 TEST_F(ClassifyReader, Features_WrongNumberOrKind_AreNamed) {
   EXPECT_EQ(refusal(window(R"("features":[1,2])")), "windows[0].features: 2 numbers; ue@1.0.0 takes 3");
-  EXPECT_EQ(refusal(window(R"("features":[1,2,3,4])")), "windows[0].features: more than 3 numbers; ue@1.0.0 takes 3");
-  EXPECT_EQ(refusal(window(R"("features":[1,"2",3])")), "windows[0].features[1]: a number is expected, not \"2\"");
-  EXPECT_EQ(refusal(window(R"("features":[1,null,3])")), "windows[0].features[1]: a number is expected, not null");
-  EXPECT_EQ(refusal(window(R"("features":[1,[2],3])")), "windows[0].features[1]: a number is expected, not an array");
-  EXPECT_EQ(refusal(window(R"("features":[1,2,NaN])")), "windows[0].features[2]: a number is expected, not NaN");
+  EXPECT_EQ(refusal(window(R"("features":[1,2,3,4])")),
+            "windows[0].features: more than 3 numbers; ue@1.0.0 takes 3");
+  EXPECT_EQ(refusal(window(R"("features":[1,"2",3])")),
+            "windows[0].features[1]: a number is expected, not \"2\"");
+  EXPECT_EQ(refusal(window(R"("features":[1,null,3])")),
+            "windows[0].features[1]: a number is expected, not null");
+  EXPECT_EQ(refusal(window(R"("features":[1,[2],3])")),
+            "windows[0].features[1]: a number is expected, not an array");
+  EXPECT_EQ(refusal(window(R"("features":[1,2,NaN])")),
+            "windows[0].features[2]: a number is expected, not NaN");
   EXPECT_EQ(refusal(window(R"("features":[1,2,-Infinity])")),
             "windows[0].features[2]: a number is expected, not -Infinity");
   EXPECT_THAT(refusal(window(R"("features":[1,2,1e999])")), HasSubstr("windows[0].features[2]: "));
-  EXPECT_EQ(refusal(window(R"("features":[1,2,1e39])")), "windows[0].features[2]: the number does not fit float32");
+  EXPECT_EQ(refusal(window(R"("features":[1,2,1e39])")),
+            "windows[0].features[2]: the number does not fit float32");
   EXPECT_NE(refusal(window(R"("features":[1,2,])")), "accepted");
   EXPECT_NE(refusal(window(R"("features":[1 2 3])")), "accepted");
   EXPECT_NE(refusal(window(R"("features":[01,2,3])")), "accepted");
@@ -173,18 +183,21 @@ TEST_F(ClassifyReader, Features_WrongNumberOrKind_AreNamed) {
 }
 
 TEST_F(ClassifyReader, Bounds_OfNamesWindowsAndPackets_Hold) {
-  EXPECT_EQ(refusal(window(R"("flow":")" + std::string(17, 'x') + "\"")), "windows[0].flow: 17 bytes; at most 16 are taken");
+  EXPECT_EQ(refusal(window(R"("flow":")" + std::string(17, 'x') + "\"")),
+            "windows[0].flow: 17 bytes; at most 16 are taken");
   EXPECT_EQ(refusal(window(R"("flow":")" + std::string(1 << 20, 'x') + "\"")),
             "windows[0].flow: 1048576 bytes; at most 16 are taken");
   std::string many;
-  for (int i = 0; i < 6; ++i) many += std::string(i == 0 ? "" : ",") + R"({"flow":"a","second":1,"features":[1,2,3]})";
+  for (int i = 0; i < 6; ++i)
+    many += std::string(i == 0 ? "" : ",") + R"({"flow":"a","second":1,"features":[1,2,3]})";
   EXPECT_EQ(refusal(R"({"windows":[)" + many + "]}"), "windows: more than 5 windows in one request");
   std::string packets;
   for (int i = 0; i < 7; ++i) packets += std::string(i == 0 ? "" : ",") + "[1,1,0]";
   EXPECT_EQ(refusal(R"({"flows":[{"flow":"a","packets":[)" + packets + "]}]}"),
             "flows[0].packets: more than 6 packets in one request");
-  EXPECT_EQ(refusal(R"({"flows":[{"flow":"a","packets":[[1,1,0],[2,1,0],[3,1,0],[4,1,0],[5,1,0],[6,1,0]]}]})"),
-            "flows[0].packets: packets of more than 5 seconds in one request");
+  EXPECT_EQ(
+      refusal(R"({"flows":[{"flow":"a","packets":[[1,1,0],[2,1,0],[3,1,0],[4,1,0],[5,1,0],[6,1,0]]}]})"),
+      "flows[0].packets: packets of more than 5 seconds in one request");
 }
 
 TEST_F(ClassifyReader, Packets_Malformed_AreNamed) {
@@ -205,12 +218,14 @@ TEST_F(ClassifyReader, Packets_Malformed_AreNamed) {
 
 TEST_F(ClassifyReader, Nesting_Deep_IsRefusedWithoutRecursion) {
   EXPECT_NE(refusal(std::string(200'000, '[')), "accepted");
-  EXPECT_NE(refusal("{\"windows\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}"), "accepted");
+  EXPECT_NE(refusal("{\"windows\":" + std::string(200'000, '[') + std::string(200'000, ']') + "}"),
+            "accepted");
 }
 
 TEST_F(ClassifyReader, Cut_AtAnyByte_IsRefused) {
-  const std::string whole = R"({"model":"ue","windows":[{"flow":"a\n","second":12,"features":[1,2.5e3,-3]}],"flows":[{"flow":)"
-                            R"("p","packets":[[1.25,3,"up"]],"until":2,"end":false}]})";
+  const std::string whole =
+      R"({"model":"ue","windows":[{"flow":"a\n","second":12,"features":[1,2.5e3,-3]}],"flows":[{"flow":)"
+      R"("p","packets":[[1.25,3,"up"]],"until":2,"end":false}]})";
   ASSERT_EQ(refusal(whole), "accepted");
   for (std::size_t length = 0; length < whole.size(); ++length) {
     EXPECT_NE(refusal(std::string_view(whole).substr(0, length)), "accepted") << length;
@@ -229,8 +244,10 @@ class FeedbackReader : public ReaderTest {
 };
 
 TEST_F(FeedbackReader, Truths_AreRead) {
-  ASSERT_EQ(read(R"({"truths":[{"flow":"a","second":5,"truth":"video"},{"truth":"non-video","second":6,"flow":"b"}]})"),
-            "accepted");
+  ASSERT_EQ(
+      read(
+          R"({"truths":[{"flow":"a","second":5,"truth":"video"},{"truth":"non-video","second":6,"flow":"b"}]})"),
+      "accepted");
   ASSERT_EQ(truths_.size(), 2U);
   EXPECT_EQ(truths_[0].flow, rules_.flow_id("a"));
   EXPECT_EQ(truths_[0].second, 5);
@@ -243,10 +260,12 @@ TEST_F(FeedbackReader, Malformed_IsNamed) {
   EXPECT_EQ(read(R"({"truths":[{"flow":"a","second":5}]})"), "truths[0].truth: is missing");
   EXPECT_EQ(read(R"({"truths":[{"flow":"a","second":5,"truth":"maybe"}]})"),
             "truths[0].truth: \"video\" or \"non-video\" is expected");
-  EXPECT_EQ(read(R"({"truths":[{"flow":"a","second":5,"truth":true}]})"), "truths[0].truth: a string is expected, not true");
+  EXPECT_EQ(read(R"({"truths":[{"flow":"a","second":5,"truth":true}]})"),
+            "truths[0].truth: a string is expected, not true");
   EXPECT_THAT(read(R"({"truths":[],"more":1})"), HasSubstr("more: unknown key"));
   std::string many;
-  for (int i = 0; i < 6; ++i) many += std::string(i == 0 ? "" : ",") + R"({"flow":"a","second":1,"truth":"video"})";
+  for (int i = 0; i < 6; ++i)
+    many += std::string(i == 0 ? "" : ",") + R"({"flow":"a","second":1,"truth":"video"})";
   EXPECT_EQ(read(R"({"truths":[)" + many + "]}"), "truths: more than 5 truths in one request");
 }
 

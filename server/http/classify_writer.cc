@@ -10,8 +10,8 @@ namespace reelsense::server {
 
 namespace {
 
-// A short piece of JSON put together on the stack and appended at once: a label is written without one reallocation check
-// a member.
+// A short piece of JSON put together on the stack and appended at once: a label is written without one
+// reallocation check a member.
 class Piece {
  public:
   explicit Piece(std::string& out) : out_(out) {}
@@ -39,7 +39,8 @@ class Piece {
   std::string& out_;
 };
 
-void write_label(const Answer& answer, const ServedModel* other_model, std::string_view flow, std::string& out) {
+void write_label(const Answer& answer, const ServedModel* other_model, std::string_view flow,
+                 std::string& out) {
   out += "{\"flow\":";
   out += flow;
   const bool answered = answer.code == AnswerCode::kOk || answer.code == AnswerCode::kRepeated;
@@ -79,10 +80,14 @@ std::optional<Problem> problem_of_answers(const Job& job) {
     if (answer.code != code) return std::nullopt;
   }
   switch (code) {
-    case AnswerCode::kDeadline: return Problem::of(ProblemType::kDeadline, "no window was answered in time");
-    case AnswerCode::kInternal: return Problem::of(ProblemType::kInternal, "the model failed on every window");
-    case AnswerCode::kCancelled: return Problem::of(ProblemType::kDraining, "the server is shutting down");
-    default: return std::nullopt;
+    case AnswerCode::kDeadline:
+      return Problem::of(ProblemType::kDeadline, "no window was answered in time");
+    case AnswerCode::kInternal:
+      return Problem::of(ProblemType::kInternal, "the model failed on every window");
+    case AnswerCode::kCancelled:
+      return Problem::of(ProblemType::kDraining, "the server is shutting down");
+    default:
+      return std::nullopt;
   }
 }
 

@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::size_t kReadBuffer = 4 << 10;       // of an idle connection
 constexpr std::size_t kKeptReadBuffer = 16 << 10;  // a larger one is given back between requests
-constexpr std::uint64_t kDiscardBytes = 64 << 10;  // of a refused request's body; a larger one costs the connection
+constexpr std::uint64_t kDiscardBytes =
+    64 << 10;  // of a refused request's body; a larger one costs the connection
 constexpr double kLingerS = 2;
 constexpr double kRefusedS = 2;
 constexpr std::size_t kPartBytes = 256 << 10;  // of a download
@@ -24,7 +25,9 @@ constexpr std::size_t kPartBytes = 256 << 10;  // of a download
 
 Connection::Connection(Worker& worker) : Exchange(worker) {}
 
-Connection::~Connection() { release_body(); }
+Connection::~Connection() {
+  release_body();
+}
 
 void Connection::start(bool refuse) {
   refuse_ = refuse;
@@ -103,10 +106,17 @@ void Connection::advance() {
 
 void Connection::step() {
   switch (phase_) {
-    case Phase::kHead: read_head(); break;
-    case Phase::kBody: read_body(); break;
-    case Phase::kDiscard: discard(); break;
-    default: break;
+    case Phase::kHead:
+      read_head();
+      break;
+    case Phase::kBody:
+      read_body();
+      break;
+    case Phase::kDiscard:
+      discard();
+      break;
+    default:
+      break;
   }
 }
 
@@ -114,7 +124,8 @@ void Connection::on_read(const ErrorCode& error, std::size_t bytes) {
   reading_ = false;
   if (phase_ == Phase::kClosed) return;
   if (error) {
-    // A client that closes while its answer is made is gone; one that does so later may still want to read it.
+    // A client that closes while its answer is made is gone; one that does so later may still want to read
+    // it.
     eof_ = true;
     if (phase_ != Phase::kSend || error != boost::asio::error::eof) close_now();
     return;
@@ -132,16 +143,21 @@ void Connection::on_read(const ErrorCode& error, std::size_t bytes) {
 void Connection::want_read() {
   if (reading_ || eof_) return;
   switch (phase_) {
-    case Phase::kHead: read_into_buffer(); return;
+    case Phase::kHead:
+      read_into_buffer();
+      return;
     case Phase::kBody:
       if (request_.head.chunked || fits_in_place()) {
         read_into_buffer();
       } else if (body_capacity_ > body_size_) {
         start_read(body_in_.get() + body_size_,
-                   static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, body_capacity_ - body_size_)), true);
+                   static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, body_capacity_ - body_size_)),
+                   true);
       }
       return;
-    case Phase::kDiscard: read_into_buffer(); return;
+    case Phase::kDiscard:
+      read_into_buffer();
+      return;
     case Phase::kAnswer:
     case Phase::kSend:
       if (in_size_ > in_end_) start_read(in_.get() + in_end_, in_size_ - in_end_, false);
@@ -149,7 +165,8 @@ void Connection::want_read() {
     case Phase::kLinger:
       if (in_size_ != 0) start_read(in_.get(), in_size_, false);
       return;
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -192,7 +209,8 @@ void Connection::release_body() noexcept {
 }
 
 bool Connection::must_close() const noexcept {
-  return !body_whole_ && (request_.head.chunked || request_.head.expect_continue || body_left_ > kDiscardBytes);
+  return !body_whole_ &&
+         (request_.head.chunked || request_.head.expect_continue || body_left_ > kDiscardBytes);
 }
 
 void Connection::transmit() {

@@ -1,20 +1,22 @@
 // Connection: one client's HTTP/1.1, request after request.
 //
 //   handshake → head → body → answer → send → head …        continue: "100 Continue" is being sent
-//                  ↘ discard (a small body of a request that is refused) ↗     store: a part of an upload is written
+//                  ↘ discard (a small body of a request that is refused) ↗     store: a part of an upload is
+//                  written
 //                                                                         linger → closed
 //
-// Requests are answered one at a time, in order; what a client pipelines waits in the read buffer, which is bounded, and
-// then in its own socket. While an answer is made the socket is read on, so that a client that goes away is noticed and
-// its windows cancelled. A body that fits the read buffer is parsed where it is. Every phase but the making of an answer
-// has a deadline, kept by the worker's tick.
+// Requests are answered one at a time, in order; what a client pipelines waits in the read buffer, which is
+// bounded, and then in its own socket. While an answer is made the socket is read on, so that a client that
+// goes away is noticed and its windows cancelled. A body that fits the read buffer is parsed where it is.
+// Every phase but the making of an answer has a deadline, kept by the worker's tick.
 //
-// Thread safety: none; everything on its worker's thread. The stream below is a template method: plain or TLS.
+// Thread safety: none; everything on its worker's thread. The stream below is a template method: plain or
+// TLS.
 #pragma once
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/system/error_code.hpp>
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,7 +27,9 @@
 
 namespace reelsense::server {
 
-class Connection : public Exchange, public std::enable_shared_from_this<Connection>, private HeadParser::Sink {
+class Connection : public Exchange,
+                   public std::enable_shared_from_this<Connection>,
+                   private HeadParser::Sink {
  public:
   using ErrorCode = boost::system::error_code;
   using Buffers = std::array<boost::asio::const_buffer, 2>;
@@ -116,19 +120,20 @@ class Connection : public Exchange, public std::enable_shared_from_this<Connecti
   bool advancing_ = false;
   bool again_ = false;
   bool reading_ = false;
-  bool reading_body_ = false;  // the read goes to body_in_, not to in_
-  std::size_t place_ = 0;      // in the worker's list
+  bool reading_body_ = false;     // the read goes to body_in_, not to in_
+  std::size_t place_ = 0;         // in the worker's list
   std::int64_t deadline_ns_ = 0;  // 0: none
 
-  // Read buffer: bytes [in_begin_, in_end_) of in_size_ are there; kJsonPadding more may be read behind in_size_.
+  // Read buffer: bytes [in_begin_, in_end_) of in_size_ are there; kJsonPadding more may be read behind
+  // in_size_.
   std::unique_ptr<char[]> in_;
   std::size_t in_size_ = 0;
   std::size_t in_begin_ = 0;
   std::size_t in_end_ = 0;
-  std::size_t hold_ = 0;      // the head and body before it are in use: they stay where they are
-  std::size_t searched_ = 0;  // of what is buffered, for the end of a head
-  bool head_begun_ = false;   // its deadline runs
-  bool eof_ = false;          // the client sends no more
+  std::size_t hold_ = 0;            // the head and body before it are in use: they stay where they are
+  std::size_t searched_ = 0;        // of what is buffered, for the end of a head
+  bool head_begun_ = false;         // its deadline runs
+  bool eof_ = false;                // the client sends no more
   std::unique_ptr<char[]> old_in_;  // holds the head when the buffer had to grow behind it
 
   std::optional<HeadParser> parser_;
@@ -136,8 +141,8 @@ class Connection : public Exchange, public std::enable_shared_from_this<Connecti
   std::unique_ptr<char[]> body_in_;
   std::size_t body_size_ = 0;
   std::size_t body_capacity_ = 0;
-  std::uint64_t body_left_ = 0;   // of a fixed length, not in body_in_ yet
-  std::uint64_t body_seen_ = 0;   // of a chunked body
+  std::uint64_t body_left_ = 0;  // of a fixed length, not in body_in_ yet
+  std::uint64_t body_seen_ = 0;  // of a chunked body
   std::uint64_t body_limit_ = 0;
   bool body_whole_ = true;
   std::optional<ProblemType> body_refused_;  // why a chunked body was stopped

@@ -17,21 +17,29 @@ constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 std::string_view name_of(Scope scope) noexcept {
   switch (scope) {
-    case Scope::kInfer: return "infer";
-    case Scope::kFeedback: return "feedback";
-    case Scope::kAdmin: return "admin";
+    case Scope::kInfer:
+      return "infer";
+    case Scope::kFeedback:
+      return "feedback";
+    case Scope::kAdmin:
+      return "admin";
   }
   return "";
 }
 
-bool is_letter(char c) noexcept { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+bool is_letter(char c) noexcept {
+  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
 
 std::uint64_t body_limit(BodyKind kind, const Config& config) noexcept {
   switch (kind) {
-    case BodyKind::kNone: return kIgnoredBodyBytes;
-    case BodyKind::kUpload: return static_cast<std::uint64_t>(config.analyses.max_capture_mib) << 20;
+    case BodyKind::kNone:
+      return kIgnoredBodyBytes;
+    case BodyKind::kUpload:
+      return static_cast<std::uint64_t>(config.analyses.max_capture_mib) << 20;
     case BodyKind::kJson:
-    case BodyKind::kTensor: break;
+    case BodyKind::kTensor:
+      break;
   }
   return static_cast<std::uint64_t>(config.http.max_body_bytes);
 }
@@ -112,7 +120,8 @@ std::optional<Problem> Connection::parse_request(std::string_view head) {
   if (!target.starts_with('/')) {
     // "http://host/path", which a server must take too.
     const std::size_t authority = target.find("://");
-    const std::size_t path = authority == std::string_view::npos ? authority : target.find('/', authority + 3);
+    const std::size_t path =
+        authority == std::string_view::npos ? authority : target.find('/', authority + 3);
     if (path == std::string_view::npos) return Problem::at("", "the request's target is not a path");
     target.remove_prefix(path);
   }
@@ -151,7 +160,8 @@ std::optional<Problem> Connection::authenticate() {
   }
   request_.principal = std::move(result.principal);
   const Principal& principal = *request_.principal;
-  if (access == Access::kMetrics && (principal.may(Scope::kInfer) || principal.may(Scope::kAdmin))) return std::nullopt;
+  if (access == Access::kMetrics && (principal.may(Scope::kInfer) || principal.may(Scope::kAdmin)))
+    return std::nullopt;
   const Scope scope = access == Access::kAdmin      ? Scope::kAdmin
                       : access == Access::kFeedback ? Scope::kFeedback
                                                     : Scope::kInfer;
@@ -168,9 +178,11 @@ std::optional<Problem> Connection::check_body_headers() {
   }
   if (body_whole_ || route_->body == BodyKind::kNone) return std::nullopt;
   if (!head.content_encoding.empty() && !media_type_is(head.content_encoding, "identity")) {
-    return Problem::of(ProblemType::kUnsupportedMediaType, "Content-Encoding is not supported; send the body as it is");
+    return Problem::of(ProblemType::kUnsupportedMediaType,
+                       "Content-Encoding is not supported; send the body as it is");
   }
-  // Types that a browser sends to other sites unasked are refused everywhere: a page must not reach a server on loopback.
+  // Types that a browser sends to other sites unasked are refused everywhere: a page must not reach a server
+  // on loopback.
   const std::string_view type = head.content_type;
   const bool simple = media_type_is(type, "application/x-www-form-urlencoded") ||
                       media_type_is(type, "multipart/form-data") || media_type_is(type, "text/plain");
@@ -180,10 +192,11 @@ std::optional<Problem> Connection::check_body_headers() {
   if (route_->body == BodyKind::kUpload && type.empty()) return std::nullopt;
   if (route_->body == BodyKind::kJson && json) return std::nullopt;
   if (route_->body == BodyKind::kTensor && (json || octets)) return std::nullopt;
-  return Problem::of(ProblemType::kUnsupportedMediaType,
-                     route_->body == BodyKind::kUpload
-                         ? "Content-Type: application/vnd.tcpdump.pcap or application/octet-stream is expected"
-                         : "Content-Type: application/json is expected");
+  return Problem::of(
+      ProblemType::kUnsupportedMediaType,
+      route_->body == BodyKind::kUpload
+          ? "Content-Type: application/vnd.tcpdump.pcap or application/octet-stream is expected"
+          : "Content-Type: application/json is expected");
 }
 
 void Connection::begin_body() {
@@ -234,7 +247,8 @@ void Connection::take_fixed_body() {
   }
   // Before anything is read into it: the promise of a length is not yet worth its memory.
   constexpr std::uint64_t kFirst = 64 << 10;
-  const std::uint64_t wanted = upload_ ? kUploadPart : std::max<std::uint64_t>(kFirst, std::uint64_t{body_size_} * 2);
+  const std::uint64_t wanted =
+      upload_ ? kUploadPart : std::max<std::uint64_t>(kFirst, std::uint64_t{body_size_} * 2);
   const std::uint64_t whole = body_size_ + body_left_;
   if (body_capacity_ == body_size_ && body_left_ != 0 && !(upload_ && body_size_ >= kUploadPart)) {
     if (!grow_body(static_cast<std::size_t>(std::min(whole, wanted)))) return;
@@ -302,7 +316,8 @@ void Connection::take_chunks() {
   if (parser_->failed() || (consumed == 0 && buffered() > kLongestChunkHeader)) {
     close_ = true;
     if (body_refused_ == ProblemType::kTooLarge) {
-      fail(Problem::of(ProblemType::kTooLarge, "at most " + std::to_string(body_limit_) + " bytes are taken"));
+      fail(
+          Problem::of(ProblemType::kTooLarge, "at most " + std::to_string(body_limit_) + " bytes are taken"));
     } else if (body_refused_) {
       fail(Problem::of(*body_refused_, "too many large bodies arrive at once"));
     } else {

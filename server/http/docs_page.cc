@@ -14,11 +14,20 @@ std::string escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -51,14 +60,16 @@ class Page {
 
   std::string html() {
     const Json& info = document_["info"];
-    out_ = "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" +
-           escape(text_of(info, "title")) + " REST API</title><style>" + std::string(docs_style()) +
-           "</style></head><body><div class=\"page\">";
+    out_ =
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><title>" +
+        escape(text_of(info, "title")) + " REST API</title><style>" + std::string(docs_style()) +
+        "</style></head><body><div class=\"page\">";
     navigation();
     out_ += "<main><h1>" + escape(text_of(info, "title")) + " REST API</h1><p class=\"lead\">Version " +
             escape(text_of(info, "version")) + " · " + escape(text_of(info, "summary")) +
-            " · <a href=\"/openapi.json\">OpenAPI document</a></p><p>" + prose(text_of(info, "description")) + "</p>";
+            " · <a href=\"/openapi.json\">OpenAPI document</a></p><p>" + prose(text_of(info, "description")) +
+            "</p>";
     security();
     for (const Json& tag : document_["tags"]) tag_section(tag);
     schemas();
@@ -93,35 +104,42 @@ class Page {
     for (const Json& tag : document_["tags"]) {
       const std::string name = text_of(tag, "name");
       out_ += "<h2>" + escape(name) + "</h2><ul>";
-      each_operation(name, [&](const std::string& path, const Json&, const std::string& method, const Json& operation) {
-        out_ += "<li><a href=\"#" + text_of(operation, "operationId") + "\" title=\"" + method + " " + escape(path) +
-                "\">" + escape(text_of(operation, "summary")) + "</a></li>";
-      });
+      each_operation(
+          name, [&](const std::string& path, const Json&, const std::string& method, const Json& operation) {
+            out_ += "<li><a href=\"#" + text_of(operation, "operationId") + "\" title=\"" + method + " " +
+                    escape(path) + "\">" + escape(text_of(operation, "summary")) + "</a></li>";
+          });
       out_ += "</ul>";
     }
-    out_ += "<h2>Reference</h2><ul><li><a href=\"#schemas\">Schemas</a></li><li><a href=\"#problems\">Problems</a></li>"
-            "</ul></nav>";
+    out_ +=
+        "<h2>Reference</h2><ul><li><a href=\"#schemas\">Schemas</a></li><li><a "
+        "href=\"#problems\">Problems</a></li>"
+        "</ul></nav>";
   }
 
   void security() {
     out_ += "<h2 id=\"top\">Authentication</h2><table>";
     for (const auto& [name, scheme] : document_["components"]["securitySchemes"].items()) {
-      out_ += "<tr><td><code>" + escape(name) + "</code></td><td>" + prose(text_of(scheme, "description")) + "</td></tr>";
+      out_ += "<tr><td><code>" + escape(name) + "</code></td><td>" + prose(text_of(scheme, "description")) +
+              "</td></tr>";
     }
     out_ += "</table><p>A server without a keys file and client certificates asks nobody who they are.</p>";
   }
 
   void tag_section(const Json& tag) {
     const std::string name = text_of(tag, "name");
-    out_ += "<h2 id=\"" + anchor(name) + "\">" + escape(name) + "</h2><p>" + prose(text_of(tag, "description")) + "</p>";
+    out_ += "<h2 id=\"" + anchor(name) + "\">" + escape(name) + "</h2><p>" +
+            prose(text_of(tag, "description")) + "</p>";
     each_operation(name, [&](const std::string& path, const Json& item, const std::string& method,
                              const Json& operation) { this->operation(path, item, method, operation); });
   }
 
-  void operation(const std::string& path, const Json& item, const std::string& method, const Json& operation) {
+  void operation(const std::string& path, const Json& item, const std::string& method,
+                 const Json& operation) {
     out_ += "<section class=\"operation\" id=\"" + text_of(operation, "operationId") + "\"><header>" +
-            method_text(method) + "<code>" + escape(path) + "</code><h3>" + escape(text_of(operation, "summary")) +
-            "</h3><span class=\"scope\">" + escape(scope_of(operation)) + "</span></header>";
+            method_text(method) + "<code>" + escape(path) + "</code><h3>" +
+            escape(text_of(operation, "summary")) + "</h3><span class=\"scope\">" +
+            escape(scope_of(operation)) + "</span></header>";
     const std::string description = text_of(operation, "description");
     if (!description.empty()) out_ += "<p>" + prose(description) + "</p>";
     parameters(item, operation);
@@ -145,7 +163,8 @@ class Page {
 
   void parameters(const Json& item, const Json& operation) {
     std::string rows;
-    for (const Json* list : {item.contains("parameters") ? &item["parameters"] : nullptr, &operation["parameters"]}) {
+    for (const Json* list :
+         {item.contains("parameters") ? &item["parameters"] : nullptr, &operation["parameters"]}) {
       if (list == nullptr) continue;
       for (const Json& entry : *list) {
         const Json& parameter = resolve(entry);
@@ -166,7 +185,8 @@ class Page {
     const std::string description = text_of(body, "description");
     if (!description.empty()) out_ += "<p>" + prose(description) + "</p>";
     for (const auto& [type, content] : body["content"].items()) {
-      out_ += "<p><code>" + escape(type) + "</code> <span class=\"type\">" + type_of(content["schema"]) + "</span></p>";
+      out_ += "<p><code>" + escape(type) + "</code> <span class=\"type\">" + type_of(content["schema"]) +
+              "</span></p>";
       const auto example = content.find("example");
       if (example == content.end()) continue;
       std::string json = example->dump();
@@ -174,8 +194,9 @@ class Page {
       if (json.size() > kReadable) continue;
       std::string verb = method;
       for (char& c : verb) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-      out_ += "<pre>" + escape("curl -X " + verb + " http://127.0.0.1:8080" + path +
-                               " \\\n  -H 'Content-Type: application/json' \\\n  -d '" + json + "'") +
+      out_ += "<pre>" +
+              escape("curl -X " + verb + " http://127.0.0.1:8080" + path +
+                     " \\\n  -H 'Content-Type: application/json' \\\n  -d '" + json + "'") +
               "</pre>";
     }
   }
@@ -186,8 +207,9 @@ class Page {
     for (const auto& [status, entry] : responses.items()) {
       const Json& response = resolve(entry);
       if (status[0] != '2' && status[0] != '3') {
-        failures += (failures.empty() ? "" : ", ") + ("<a href=\"#problems\" title=\"" +
-                    escape(text_of(response, "description")) + "\">" + escape(status) + "</a>");
+        failures += (failures.empty() ? "" : ", ") +
+                    ("<a href=\"#problems\" title=\"" + escape(text_of(response, "description")) + "\">" +
+                     escape(status) + "</a>");
         continue;
       }
       std::string what = prose(text_of(response, "description"));
@@ -220,9 +242,9 @@ class Page {
       return out;
     }
     std::string type = text_of(schema, "type");
-    if (type == "array") return schema.contains("items") && schema["items"].is_object()
-                                    ? "array of " + type_of(schema["items"])
-                                    : "array";
+    if (type == "array")
+      return schema.contains("items") && schema["items"].is_object() ? "array of " + type_of(schema["items"])
+                                                                     : "array";
     const bool least = schema.contains("minimum");
     const bool most = schema.contains("maximum");
     if (least && most) return type + " " + schema["minimum"].dump() + " … " + schema["maximum"].dump();
@@ -233,8 +255,8 @@ class Page {
   static std::string alternatives(const Json& values) {
     std::string out;
     for (const Json& value : values) {
-      out += (out.empty() ? "" : ", ") + ("<code>" + escape(value.is_string() ? value.get<std::string>() : value.dump())) +
-             "</code>";
+      out += (out.empty() ? "" : ", ") +
+             ("<code>" + escape(value.is_string() ? value.get<std::string>() : value.dump())) + "</code>";
     }
     return out;
   }
@@ -249,7 +271,8 @@ class Page {
         members(schema);
       } else {
         out_ += "<p class=\"type\">" + type_of(schema) + "</p>";
-        if (schema.contains("items") && schema["items"].is_object() && schema["items"].contains("properties")) {
+        if (schema.contains("items") && schema["items"].is_object() &&
+            schema["items"].contains("properties")) {
           members(schema["items"]);
         }
       }
@@ -273,8 +296,9 @@ class Page {
   }
 
   void problems() {
-    out_ += "<h2 id=\"problems\">Problems</h2><p>Every error is a <a href=\"#schema-Problem\">Problem</a>; its "
-            "<code>type</code> is one of these.</p><table>";
+    out_ +=
+        "<h2 id=\"problems\">Problems</h2><p>Every error is a <a href=\"#schema-Problem\">Problem</a>; its "
+        "<code>type</code> is one of these.</p><table>";
     for (const ProblemDefinition& problem : problem_definitions()) {
       const std::string slug(problem.slug);
       out_ += "<tr id=\"problem-" + slug + "\"><td><code>/problems/" + slug + "</code></td><td><code>" +

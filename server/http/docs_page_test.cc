@@ -29,7 +29,8 @@ std::string lower(std::string_view text) {
 
 TEST(OpenApi, Paths_AreExactlyTheRoutes) {
   std::set<std::string> served;
-  for (const Route& route : routes()) served.insert(lower(name_of(route.method)) + " " + std::string(route.pattern));
+  for (const Route& route : routes())
+    served.insert(lower(name_of(route.method)) + " " + std::string(route.pattern));
   std::set<std::string> documented;
   for (const auto& [path, item] : document()["paths"].items()) {
     for (const auto& [method, operation] : item.items()) {
@@ -68,8 +69,10 @@ TEST(OpenApi, Bodies_AreWhereRoutesTakeThem) {
 
 TEST(OpenApi, ProblemTypes_AreThoseOfTheTable) {
   std::set<std::string> defined;
-  for (const ProblemDefinition& problem : problem_definitions()) defined.insert("/problems/" + std::string(problem.slug));
-  EXPECT_EQ(document()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"].get<std::set<std::string>>(),
+  for (const ProblemDefinition& problem : problem_definitions())
+    defined.insert("/problems/" + std::string(problem.slug));
+  EXPECT_EQ(document()["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
+                .get<std::set<std::string>>(),
             defined);
 }
 
@@ -100,7 +103,8 @@ TEST(Docs, Page_HasEveryOperationAndFetchesNothing) {
   const std::string& page = docs.value().page;
   EXPECT_THAT(docs.value().openapi, HasSubstr(R"("version":"9.8.7")"));
   EXPECT_THAT(page, HasSubstr("Version 9.8.7"));
-  for (const Route& route : routes()) EXPECT_THAT(page, HasSubstr("<code>" + std::string(route.pattern) + "</code>"));
+  for (const Route& route : routes())
+    EXPECT_THAT(page, HasSubstr("<code>" + std::string(route.pattern) + "</code>"));
   for (const ProblemDefinition& problem : problem_definitions()) {
     EXPECT_THAT(page, HasSubstr("id=\"problem-" + std::string(problem.slug) + "\""));
   }

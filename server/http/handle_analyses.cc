@@ -111,7 +111,9 @@ std::optional<std::uint32_t> seen_by(const Exchange& exchange) {
 
 void write_analysis(const AnalysisView& view, JsonWriter& json) {
   json.begin_object().field("id", view.id).field("state", name_of(view.state)).field("model", view.model);
-  json.field("name", view.name).field("progress", view.progress).field("submitted", time_text(view.submitted_ms));
+  json.field("name", view.name)
+      .field("progress", view.progress)
+      .field("submitted", time_text(view.submitted_ms));
   if (view.finished_ms != 0) json.field("finished", time_text(view.finished_ms));
   if (!view.error.empty()) json.field("error", view.error);
   if (!view.warning.empty()) json.field("warning", view.warning);
@@ -124,7 +126,9 @@ void write_analysis(const AnalysisView& view, JsonWriter& json) {
   json.field("elapsed_s", summary.elapsed_s).end_object().end_object();
 }
 
-std::string path_id(const Exchange& exchange) { return std::string(exchange.request().parameters[0]); }
+std::string path_id(const Exchange& exchange) {
+  return std::string(exchange.request().parameters[0]);
+}
 
 void unknown_analysis(Exchange& exchange) {
   exchange.fail(Problem::of(ProblemType::kNotFound, "no analysis of that id"));
@@ -159,7 +163,8 @@ std::unique_ptr<Upload> open_analysis_upload(Exchange& exchange) {
     exchange.fail(problem_of(path.error()));
     return nullptr;
   }
-  auto upload = std::make_unique<CaptureUpload>(analyses, path.value(), std::move(name), std::move(model).value());
+  auto upload =
+      std::make_unique<CaptureUpload>(analyses, path.value(), std::move(name), std::move(model).value());
   if (upload->is_open()) return upload;
   exchange.fail(Problem::of(ProblemType::kInternal, std::string("upload: ") + std::strerror(errno)));
   return nullptr;
@@ -168,7 +173,8 @@ std::unique_ptr<Upload> open_analysis_upload(Exchange& exchange) {
 void handle_analyses(Exchange& exchange) {
   JsonWriter json(exchange.body());
   json.begin_object().key("analyses").begin_array();
-  for (const AnalysisView& view : exchange.services().analyses.list(seen_by(exchange))) write_analysis(view, json);
+  for (const AnalysisView& view : exchange.services().analyses.list(seen_by(exchange)))
+    write_analysis(view, json);
   json.end_array().end_object();
   exchange.send(200);
 }
@@ -201,7 +207,8 @@ void handle_analysis_labels(Exchange& exchange) {
 }
 
 void handle_analysis_delete(Exchange& exchange) {
-  if (!exchange.services().analyses.remove(path_id(exchange), seen_by(exchange))) return unknown_analysis(exchange);
+  if (!exchange.services().analyses.remove(path_id(exchange), seen_by(exchange)))
+    return unknown_analysis(exchange);
   exchange.send_empty(204);
 }
 

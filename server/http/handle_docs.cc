@@ -38,11 +38,14 @@ void handle_openapi(Exchange& exchange) {
 
 void handle_docs(Exchange& exchange) {
   exchange.body() = exchange.app().docs.page;
-  exchange.add_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
+  exchange.add_header("Content-Security-Policy",
+                      "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
   exchange.send(200, "text/html; charset=utf-8");
 }
 
-void handle_root(Exchange& exchange) { redirect(exchange, "/docs"); }
+void handle_root(Exchange& exchange) {
+  redirect(exchange, "/docs");
+}
 
 void handle_problem(Exchange& exchange) {
   for (const ProblemDefinition& definition : problem_definitions()) {

@@ -16,7 +16,8 @@ std::optional<FlowId> named_flow(Exchange& exchange) {
     return std::nullopt;
   }
   if (name->size() > most) {
-    exchange.fail(Problem::at("flow", std::to_string(name->size()) + " bytes; at most " + std::to_string(most)));
+    exchange.fail(
+        Problem::at("flow", std::to_string(name->size()) + " bytes; at most " + std::to_string(most)));
     return std::nullopt;
   }
   return exchange.services().engine.flow_id(exchange.principal(), *name);
@@ -31,7 +32,9 @@ void write_flow(const FlowView& view, std::string& out) {
   append_hex(view.hash, hash);
   JsonWriter json(out);
   json.begin_object().field("hash", hash).field("model", view.model).field("generation", view.generation);
-  json.field("windows", view.windows).field("first_second", view.first_second).field("last_second", view.last_second);
+  json.field("windows", view.windows)
+      .field("first_second", view.first_second)
+      .field("last_second", view.last_second);
   json.field("idle_s", static_cast<double>(view.idle_ns) / 1e9).key("last").begin_array();
   for (const FlowView::Past& past : view.last) {
     json.begin_object().field("second", past.second).field("label", name_of(past.decision.label));

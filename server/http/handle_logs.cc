@@ -27,7 +27,8 @@ void answer_page(Exchange& exchange, const LogPage& page, bool csv) {
 
 void handle_logs(Exchange& exchange) {
   InferenceLog* log = exchange.services().log;
-  if (log == nullptr) return exchange.fail(Problem::of(ProblemType::kLogOff, "log.file is empty: nothing is logged"));
+  if (log == nullptr)
+    return exchange.fail(Problem::of(ProblemType::kLogOff, "log.file is empty: nothing is logged"));
   const std::optional<std::string> format = exchange.request().query_value("format");
   if (format && *format != "csv" && *format != "json") {
     return exchange.fail(Problem::at("format", "csv or json is expected"));
@@ -43,9 +44,8 @@ void handle_logs(Exchange& exchange) {
     auto page = std::make_shared<Result<LogPage>>(log->query(query));
     if (page->ok()) return [page, csv](Exchange& done) { answer_page(done, page->value(), csv); };
     const Error& error = page->error();
-    return [problem = error.code == ErrorCode::kIo ? storage_problem(error) : problem_of(error)](Exchange& done) {
-      done.fail(problem);
-    };
+    return [problem = error.code == ErrorCode::kIo ? storage_problem(error) : problem_of(error)](
+               Exchange& done) { done.fail(problem); };
   });
 }
 

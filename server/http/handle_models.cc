@@ -17,7 +17,11 @@ void write_model(const ModelStatus& status, JsonWriter& json) {
     json.field("view", model.schema().name).field("engine", model.engine());
     json.field("schema_hash", manifest.schema_hash).field("bins", model.bins());
     json.field("state_width", model.state_width()).field("threshold", manifest.threshold);
-    json.key("uncertain").begin_array().value(manifest.uncertain_low).value(manifest.uncertain_high).end_array();
+    json.key("uncertain")
+        .begin_array()
+        .value(manifest.uncertain_low)
+        .value(manifest.uncertain_high)
+        .end_array();
     json.key("features").begin_array();
     for (const FeatureDefinition& feature : model.schema().features) json.value(feature.name);
     json.end_array();
@@ -66,13 +70,15 @@ void handle_models(Exchange& exchange) {
 
 void handle_model_load(Exchange& exchange) {
   if (std::optional<NamedVersion> named = named_version(exchange)) {
-    change_models(exchange, [named](ModelRepository& models) { return models.load(named->model, named->version); });
+    change_models(exchange,
+                  [named](ModelRepository& models) { return models.load(named->model, named->version); });
   }
 }
 
 void handle_model_unload(Exchange& exchange) {
   if (std::optional<NamedVersion> named = named_version(exchange)) {
-    change_models(exchange, [named](ModelRepository& models) { return models.unload(named->model, named->version); });
+    change_models(exchange,
+                  [named](ModelRepository& models) { return models.unload(named->model, named->version); });
   }
 }
 

@@ -1,5 +1,5 @@
-// A false alarm of GCC inside boost::optional when it inlines less, as the sanitizers make it; to the file's end, where
-// templates are instantiated.
+// A false alarm of GCC inside boost::optional when it inlines less, as the sanitizers make it; to the file's
+// end, where templates are instantiated.
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
@@ -16,7 +16,9 @@ namespace http = boost::beast::http;
 
 namespace {
 
-std::string_view view(boost::beast::string_view text) noexcept { return {text.data(), text.size()}; }
+std::string_view view(boost::beast::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
 
 bool iequals(std::string_view a, std::string_view b) noexcept {
   return boost::beast::iequals({a.data(), a.size()}, {b.data(), b.size()});
@@ -24,12 +26,18 @@ bool iequals(std::string_view a, std::string_view b) noexcept {
 
 Method method_of(http::verb verb) noexcept {
   switch (verb) {
-    case http::verb::get: return Method::kGet;
-    case http::verb::head: return Method::kHead;
-    case http::verb::post: return Method::kPost;
-    case http::verb::put: return Method::kPut;
-    case http::verb::delete_: return Method::kDelete;
-    default: return Method::kOther;
+    case http::verb::get:
+      return Method::kGet;
+    case http::verb::head:
+      return Method::kHead;
+    case http::verb::post:
+      return Method::kPost;
+    case http::verb::put:
+      return Method::kPut;
+    case http::verb::delete_:
+      return Method::kDelete;
+    default:
+      return Method::kOther;
   }
 }
 
@@ -109,11 +117,21 @@ void HeadParser::on_field_impl(http::field name, View name_text, View value_text
       }
       host_seen_ = true;
       break;
-    case http::field::authorization: head_->authorization = value; break;
-    case http::field::content_type: head_->content_type = value; break;
-    case http::field::content_encoding: head_->content_encoding = value; break;
-    case http::field::accept: head_->accept = value; break;
-    case http::field::expect: head_->expect_continue = iequals(value, "100-continue"); break;
+    case http::field::authorization:
+      head_->authorization = value;
+      break;
+    case http::field::content_type:
+      head_->content_type = value;
+      break;
+    case http::field::content_encoding:
+      head_->content_encoding = value;
+      break;
+    case http::field::accept:
+      head_->accept = value;
+      break;
+    case http::field::expect:
+      head_->expect_continue = iequals(value, "100-continue");
+      break;
     case http::field::unknown: {
       const std::string_view text = view(name_text);
       if (iequals(text, "x-request-id")) head_->request_id = value;
@@ -122,7 +140,8 @@ void HeadParser::on_field_impl(http::field name, View name_text, View value_text
       if (iequals(text, "inference-header-content-length")) head_->infer_header_bytes = value;
       break;
     }
-    default: break;
+    default:
+      break;
   }
 }
 

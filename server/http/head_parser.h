@@ -1,8 +1,8 @@
-// HeadParser: HTTP/1.1's framing on Beast's parser, without its containers: header fields are views into the read buffer,
-// a chunked body is appended to where the connection wants it.
+// HeadParser: HTTP/1.1's framing on Beast's parser, without its containers: header fields are views into the
+// read buffer, a chunked body is appended to where the connection wants it.
 //
-// The head must be whole and in one piece when it is parsed (find_head_end tells), and stay where it is while its views
-// are used. Thread safety: none.
+// The head must be whole and in one piece when it is parsed (find_head_end tells), and stay where it is while
+// its views are used. Thread safety: none.
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
@@ -27,8 +27,8 @@ class HeadParser final : private boost::beast::http::basic_parser<true> {
   // `head`: up to and with the empty line. False: not HTTP/1.x; error() says what.
   bool parse_head(std::string_view head, Head& out);
 
-  // The chunked body, after parse_head: takes bytes from the front of `bytes`, gives the body's parts to `sink`, which
-  // returns false to stop (too large). Returns the number of bytes consumed.
+  // The chunked body, after parse_head: takes bytes from the front of `bytes`, gives the body's parts to
+  // `sink`, which returns false to stop (too large). Returns the number of bytes consumed.
   struct Sink {
     virtual ~Sink() = default;
     virtual bool on_body(std::string_view part) = 0;

@@ -27,7 +27,8 @@ TEST(FindHeadEnd, Piecewise_IsFoundWherePiecesMeet) {
 TEST(HeadParser, Head_Fields_AreViewsOfIt) {
   const std::string bytes =
       "POST /v1/classify?x=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\nCONTENT-TYPE: application/json\r\n"
-      "X-Api-Key: k\r\nx-request-id: r1\r\nInference-Header-Content-Length: 7\r\nExpect: 100-Continue\r\n\r\n";
+      "X-Api-Key: k\r\nx-request-id: r1\r\nInference-Header-Content-Length: 7\r\nExpect: "
+      "100-Continue\r\n\r\n";
   HeadParser parser;
   Head head;
   ASSERT_TRUE(parser.parse_head(bytes, head)) << parser.error();
@@ -56,18 +57,19 @@ TEST(HeadParser, KeepAlive_ByVersionAndField) {
 }
 
 TEST(HeadParser, Malformed_IsRefusedWithAReason) {
-  for (const char* bytes : {
-           "GET / HTTP/1.1\r\n\r\n",                                                          // no Host
-           "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",                                    // two
-           "GET / HTTP/2.0\r\nHost: a\r\n\r\n",                                               // another version
-           "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",                                 // folded
-           "GET / HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n",                                // not a token
-           "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",                         // not a length
-           "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",     // two
-           "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",  // smuggling
-           "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
-           "\x16\x03\x01\r\n\r\n",
-       }) {
+  for (
+      const char* bytes : {
+          "GET / HTTP/1.1\r\n\r\n",                                                       // no Host
+          "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",                                 // two
+          "GET / HTTP/2.0\r\nHost: a\r\n\r\n",                                            // another version
+          "GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n",                              // folded
+          "GET / HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n",                             // not a token
+          "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",                      // not a length
+          "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",  // two
+          "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",  // smuggling
+          "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+          "\x16\x03\x01\r\n\r\n",
+      }) {
     HeadParser parser;
     Head head;
     EXPECT_FALSE(parser.parse_head(bytes, head)) << bytes;
@@ -83,7 +85,8 @@ TEST(HeadParser, Chunks_ByteByByte_GiveTheBody) {
   const std::string head_bytes = kChunkedHead;
   ASSERT_TRUE(parser.parse_head(head_bytes, head));
   ASSERT_TRUE(head.chunked);
-  const std::string chunks = "4;ext=1\r\nWiki\r\n5\r\npedia\r\n0\r\nHost: trailer\r\nX-Api-Key: forged\r\n\r\nGET /";
+  const std::string chunks =
+      "4;ext=1\r\nWiki\r\n5\r\npedia\r\n0\r\nHost: trailer\r\nX-Api-Key: forged\r\n\r\nGET /";
   Body body;
   std::string pending;
   std::size_t fed = 0;
@@ -99,7 +102,8 @@ TEST(HeadParser, Chunks_ByteByByte_GiveTheBody) {
 
 TEST(HeadParser, Chunks_TooMuchOrMalformed_Fails) {
   const std::string head_bytes = kChunkedHead;
-  for (const char* chunks : {"4\r\nWikipedia\r\n0\r\n\r\n", "zz\r\n", "ffffffffffffffffff\r\n", "5\r\nabcde\r\n"}) {
+  for (const char* chunks :
+       {"4\r\nWikipedia\r\n0\r\n\r\n", "zz\r\n", "ffffffffffffffffff\r\n", "5\r\nabcde\r\n"}) {
     HeadParser parser;
     Head head;
     ASSERT_TRUE(parser.parse_head(head_bytes, head));

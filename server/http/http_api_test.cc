@@ -56,7 +56,8 @@ TEST_F(ApiTest, Classify_EdgeWindowsOfAFlow_EqualTheModelAlone) {
   }
   const std::vector<float> expected = alone("reelsense-edge", rows);
   // Half of them in one request, the rest one by one: the state is carried all the same.
-  const Reply reply = ask("POST", "/v1/classify", R"({"model":"reelsense-edge","windows":[)" + windows + "]}");
+  const Reply reply =
+      ask("POST", "/v1/classify", R"({"model":"reelsense-edge","windows":[)" + windows + "]}");
   ASSERT_EQ(reply.status, 200) << reply.body;
   const Json labels = reply.json()["labels"];
   EXPECT_EQ(reply.json()["model"], models().find("reelsense-edge")->id());
@@ -64,23 +65,27 @@ TEST_F(ApiTest, Classify_EdgeWindowsOfAFlow_EqualTheModelAlone) {
   for (std::size_t i = 0; i < 6; ++i) {
     EXPECT_NEAR(labels[i]["probability"].get<float>(), expected[i], 1e-5);
     EXPECT_EQ(labels[i]["second"], 100 + i);
-    const Decision decision = models().find("reelsense-edge")->to_decision(labels[i]["probability"].get<float>());
+    const Decision decision =
+        models().find("reelsense-edge")->to_decision(labels[i]["probability"].get<float>());
     EXPECT_EQ(labels[i]["label"], name_of(decision.label));
     EXPECT_EQ(labels[i]["confidence"].get<float>(), decision.confidence);
     EXPECT_EQ(labels[i]["uncertain"], decision.uncertain);
   }
   for (int i = 0; i < 6; ++i) {
-    const Reply one = ask("POST", "/v1/classify",
-                          R"({"windows":[)" + edge_window("other", 100 + i, i) + R"(],"model":"reelsense-edge"})");
+    const Reply one =
+        ask("POST", "/v1/classify",
+            R"({"windows":[)" + edge_window("other", 100 + i, i) + R"(],"model":"reelsense-edge"})");
     ASSERT_EQ(one.status, 200) << one.body;
-    EXPECT_NEAR(one.json()["labels"][0]["probability"].get<float>(), expected[static_cast<std::size_t>(i)], 1e-5);
+    EXPECT_NEAR(one.json()["labels"][0]["probability"].get<float>(), expected[static_cast<std::size_t>(i)],
+                1e-5);
   }
 }
 
 TEST_F(ApiTest, Classify_RepeatedAndOldWindows_AreTold) {
   start();
   const auto classify = [&](int second) {
-    return ask("POST", "/v1/classify", R"({"windows":[)" + ue_window("f\u00e9", second, second) + "]}").json()["labels"][0];
+    return ask("POST", "/v1/classify", R"({"windows":[)" + ue_window("f\u00e9", second, second) + "]}")
+        .json()["labels"][0];
   };
   const Json first = classify(1);
   EXPECT_FALSE(first.contains("repeated"));
@@ -115,15 +120,18 @@ TEST_F(ApiTest, Classify_Packets_LabelsInOrderOfClosing) {
 TEST_F(ApiTest, Classify_BadRequests_NameThePlaceAndTheServerServesOn) {
   start();
   Client client(server_->port());
-  const Reply reply = client.ask("POST", "/v1/classify", R"({"windows":[{"flow":"a","second":1,"features":[1,"x"]}]})");
+  const Reply reply =
+      client.ask("POST", "/v1/classify", R"({"windows":[{"flow":"a","second":1,"features":[1,"x"]}]})");
   EXPECT_EQ(reply.status, 400);
   EXPECT_EQ(reply.headers.at("content-type"), "application/problem+json");
   EXPECT_EQ(reply.json()["errors"][0]["where"], "windows[0].features[1]");
-  EXPECT_EQ(client.ask("POST", "/v1/classify", R"({"model":"none","windows":[]})").problem(), "/problems/unknown-model");
+  EXPECT_EQ(client.ask("POST", "/v1/classify", R"({"model":"none","windows":[]})").problem(),
+            "/problems/unknown-model");
   EXPECT_EQ(client.ask("POST", "/v1/classify", "").status, 400);
   EXPECT_EQ(client.ask("POST", "/v1/classify?timeout_ms=0", R"({"windows":[]})").status, 400);
   EXPECT_EQ(client.ask("POST", "/v1/classify?timeout_ms=50", R"({"windows":[]})").status, 200);
-  const Reply name = client.ask("POST", "/v1/classify", R"({"windows":[)" + ue_window(std::string(1 << 20, 'n'), 1, 1) + "]}");
+  const Reply name = client.ask("POST", "/v1/classify",
+                                R"({"windows":[)" + ue_window(std::string(1 << 20, 'n'), 1, 1) + "]}");
   EXPECT_EQ(name.json()["errors"][0]["where"], "windows[0].flow");
   EXPECT_EQ(client.ask("POST", "/v1/classify", R"({"windows":[]})").json()["labels"].size(), 0U);
 }
@@ -135,8 +143,8 @@ TEST_F(ApiTest, Classify_FullQueue_IsRefusedWithRetryAfter) {
   start();
   Client first(server_->port());
   const std::string body = R"({"windows":[)" + ue_window("q", 1, 1) + "]}";
-  ASSERT_TRUE(first.send("POST /v1/classify HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) +
-                         "\r\n\r\n" + body));
+  ASSERT_TRUE(first.send("POST /v1/classify HTTP/1.1\r\nHost: t\r\nContent-Length: " +
+                         std::to_string(body.size()) + "\r\n\r\n" + body));
   while (engine_->stats().queued_windows == 0) std::this_thread::yield();
   std::string windows;
   for (int i = 0; i < 4; ++i) windows += (i == 0 ? "" : ",") + ue_window("q" + std::to_string(i), 1, i);
@@ -150,7 +158,9 @@ TEST_F(ApiTest, Classify_FullQueue_IsRefusedWithRetryAfter) {
 
 TEST_F(ApiTest, Flows_ShowDeleteAndPercentNames) {
   start();
-  ASSERT_EQ(ask("POST", "/v1/classify", R"({"windows":[)" + ue_window("a/b c", 7, 1) + "," + ue_window("a/b c", 8, 2) + "]}").status,
+  ASSERT_EQ(ask("POST", "/v1/classify",
+                R"({"windows":[)" + ue_window("a/b c", 7, 1) + "," + ue_window("a/b c", 8, 2) + "]}")
+                .status,
             200);
   const Reply flow = ask("GET", "/v1/flows/a%2Fb%20c");
   ASSERT_EQ(flow.status, 200) << flow.body;
@@ -169,8 +179,9 @@ TEST_F(ApiTest, Feedback_AcknowledgedIsInTheLog) {
   ASSERT_EQ(classified.status, 200);
   const std::string said = classified.json()["labels"][0]["label"];
   const std::string other = said == "video" ? "non-video" : "video";
-  const Reply stored = ask("POST", "/v1/feedback", R"({"truths":[{"flow":"fb","second":7,"truth":")" + other +
-                                                       R"("},{"flow":"unseen","second":7,"truth":"video"}]})");
+  const Reply stored = ask("POST", "/v1/feedback",
+                           R"({"truths":[{"flow":"fb","second":7,"truth":")" + other +
+                               R"("},{"flow":"unseen","second":7,"truth":"video"}]})");
   ASSERT_EQ(stored.status, 200) << stored.body;
   EXPECT_EQ(stored.json()["stored"], 2);
   EXPECT_EQ(stored.json()["matched"], 1);
@@ -220,7 +231,8 @@ TEST_F(ApiTest, Log_Off_IsToldSo) {
 std::string infer_body(const std::string& parameters, const std::string& name, const std::vector<float>& row,
                        const std::string& more = "") {
   return R"({"id":"i1","parameters":{)" + parameters + R"(},"inputs":[{"name":")" + name +
-         R"(","datatype":"FP32","shape":[1,)" + std::to_string(row.size()) + R"(],"data":)" + Json(row).dump() + "}" + more + "]}";
+         R"(","datatype":"FP32","shape":[1,)" + std::to_string(row.size()) + R"(],"data":)" +
+         Json(row).dump() + "}" + more + "]}";
 }
 
 TEST_F(ApiTest, Infer_StatesInAndOut_EqualASequence) {
@@ -229,7 +241,8 @@ TEST_F(ApiTest, Infer_StatesInAndOut_EqualASequence) {
   const std::vector<float> expected = alone("reelsense-edge", rows);
   std::string state;
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    const Reply stateless = ask("POST", "/v2/models/reelsense-edge/infer", infer_body("", "window", rows[i], state));
+    const Reply stateless =
+        ask("POST", "/v2/models/reelsense-edge/infer", infer_body("", "window", rows[i], state));
     ASSERT_EQ(stateless.status, 200) << stateless.body;
     const Json outputs = stateless.json()["outputs"];
     EXPECT_EQ(stateless.json()["id"], "i1");
@@ -237,14 +250,17 @@ TEST_F(ApiTest, Infer_StatesInAndOut_EqualASequence) {
     ASSERT_EQ(outputs[1]["name"], "next_state");
     state = R"(,{"name":"state","datatype":"FP32","shape":)" + outputs[1]["shape"].dump() + R"(,"data":)" +
             outputs[1]["data"].dump() + "}";
-    const std::string parameters = std::string(R"("sequence_id":42,"sequence_start":)") + (i == 0 ? "true" : "false") +
-                                   R"(,"sequence_end":)" + (i == 2 ? "true" : "false");
-    const Reply sequence = ask("POST", "/v2/models/reelsense-edge/infer", infer_body(parameters, "window", rows[i]));
+    const std::string parameters = std::string(R"("sequence_id":42,"sequence_start":)") +
+                                   (i == 0 ? "true" : "false") + R"(,"sequence_end":)" +
+                                   (i == 2 ? "true" : "false");
+    const Reply sequence =
+        ask("POST", "/v2/models/reelsense-edge/infer", infer_body(parameters, "window", rows[i]));
     ASSERT_EQ(sequence.status, 200) << sequence.body;
     ASSERT_EQ(sequence.json()["outputs"].size(), 1U);
     EXPECT_NEAR(sequence.json()["outputs"][0]["data"][0].get<float>(), expected[i], 1e-5);
   }
-  const Reply over = ask("POST", "/v2/models/reelsense-edge/infer", infer_body(R"("sequence_id":42)", "window", rows[0]));
+  const Reply over =
+      ask("POST", "/v2/models/reelsense-edge/infer", infer_body(R"("sequence_id":42)", "window", rows[0]));
   EXPECT_EQ(over.status, 400);
   EXPECT_THAT(over.json()["error"].get<std::string>(), HasSubstr("sequence 42 is not known"));
 }
@@ -252,12 +268,13 @@ TEST_F(ApiTest, Infer_StatesInAndOut_EqualASequence) {
 TEST_F(ApiTest, Infer_BinaryTensors_BothWays) {
   start();
   const std::vector<float> values = row(5, false);
-  const Json head = {{"inputs",
-                      {{{"name", "features"},
-                        {"datatype", "FP32"},
-                        {"shape", {1, 48}},
-                        {"parameters", {{"binary_data_size", 192}}}}}},
-                     {"outputs", {{{"name", "probability"}, {"parameters", {{"binary_data", true}}}}, {{"name", "label"}}}}};
+  const Json head = {
+      {"inputs",
+       {{{"name", "features"},
+         {"datatype", "FP32"},
+         {"shape", {1, 48}},
+         {"parameters", {{"binary_data_size", 192}}}}}},
+      {"outputs", {{{"name", "probability"}, {"parameters", {{"binary_data", true}}}}, {{"name", "label"}}}}};
   const std::string json = head.dump();
   const std::string body = json + std::string(reinterpret_cast<const char*>(values.data()), 192);
   const std::string length = "Inference-Header-Content-Length: " + std::to_string(json.size()) + "\r\n";
@@ -272,7 +289,10 @@ TEST_F(ApiTest, Infer_BinaryTensors_BothWays) {
   const Json outputs = Json::parse(reply.body.substr(0, json_bytes))["outputs"];
   EXPECT_EQ(outputs[1]["datatype"], "BYTES");
   EXPECT_EQ(outputs[1]["data"][0], probability >= 0.5F ? "video" : "non-video");
-  EXPECT_EQ(ask("POST", "/v2/models/reelsense-ue-linear/infer", body, "Inference-Header-Content-Length: 99999\r\n").status, 400);
+  EXPECT_EQ(
+      ask("POST", "/v2/models/reelsense-ue-linear/infer", body, "Inference-Header-Content-Length: 99999\r\n")
+          .status,
+      400);
 }
 
 TEST_F(ApiTest, Infer_NanRow_IsNamed) {
@@ -317,7 +337,8 @@ TEST_F(ApiTest, Models_AliasesAndLists) {
   EXPECT_EQ(models["models"][0]["bins"], 40);
   EXPECT_EQ(ask("PUT", "/v1/aliases/live", R"({"model":"reelsense-ue@1.0.0"})").status, 200);
   EXPECT_EQ(ask("GET", "/v1/models").json()["aliases"]["live"], "reelsense-ue@1.0.0");
-  EXPECT_EQ(ask("POST", "/v1/classify", R"({"model":"live","windows":[]})").json()["model"], "reelsense-ue@1.0.0");
+  EXPECT_EQ(ask("POST", "/v1/classify", R"({"model":"live","windows":[]})").json()["model"],
+            "reelsense-ue@1.0.0");
   EXPECT_EQ(ask("DELETE", "/v1/aliases/live").status, 204);
   EXPECT_EQ(ask("DELETE", "/v1/aliases/live").status, 404);
   EXPECT_EQ(ask("PUT", "/v1/aliases/live", R"({"model":"none"})").problem(), "/problems/unknown-model");
@@ -347,7 +368,8 @@ TEST_F(ApiTest, Analyses_CaptureIn_LabelsOut) {
   const Reply labels = ask("GET", location + "/labels");
   EXPECT_EQ(labels.status, 200);
   EXPECT_EQ(labels.headers.at("content-type"), "text/csv; charset=utf-8");
-  EXPECT_EQ(std::count(labels.body.begin(), labels.body.end(), '\n'), view["summary"]["windows"].get<int>() + 1);
+  EXPECT_EQ(std::count(labels.body.begin(), labels.body.end(), '\n'),
+            view["summary"]["windows"].get<int>() + 1);
   EXPECT_EQ(ask("GET", "/v1/analyses").json()["analyses"].size(), 1U);
   EXPECT_EQ(ask("DELETE", location).status, 204);
   EXPECT_EQ(ask("GET", location).status, 404);
@@ -363,12 +385,13 @@ TEST_F(ApiTest, Analyses_Refused_LeaveNoFileBehind) {
   EXPECT_EQ(ask("POST", "/v1/analyses", "x", "Content-Type: application/json\r\n").status, 415);
   EXPECT_EQ(ask("POST", "/v1/analyses?model=reelsense-ue-socket", "x", type).status, 422);
   Client large(server_->port());
-  ASSERT_TRUE(large.send("POST /v1/analyses HTTP/1.1\r\nHost: t\r\n" + type + "Content-Length: 1048577\r\n\r\n"));
+  ASSERT_TRUE(
+      large.send("POST /v1/analyses HTTP/1.1\r\nHost: t\r\n" + type + "Content-Length: 1048577\r\n\r\n"));
   EXPECT_EQ(large.read().status, 413);
   {
     Client half(server_->port());
-    ASSERT_TRUE(half.send("POST /v1/analyses HTTP/1.1\r\nHost: t\r\n" + type + "Content-Length: 1000000\r\n\r\n" +
-                          std::string(600'000, 'x')));
+    ASSERT_TRUE(half.send("POST /v1/analyses HTTP/1.1\r\nHost: t\r\n" + type +
+                          "Content-Length: 1000000\r\n\r\n" + std::string(600'000, 'x')));
   }
   server_->stop(std::chrono::seconds(5));
   for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
@@ -389,7 +412,8 @@ TEST_F(ApiTest, Keys_ScopesDecide) {
   EXPECT_EQ(ask("POST", "/v1/classify", body, "Authorization: Bearer rs_wrong\r\n").status, 401);
   EXPECT_EQ(ask("POST", "/v1/classify", body, "Authorization: Bearer " + infer.key + "\r\n").status, 200);
   EXPECT_EQ(ask("POST", "/v1/classify", body, "X-API-Key: " + infer.key + "\r\n").status, 200);
-  EXPECT_EQ(ask("POST", "/v1/models/rescan", {}, "X-API-Key: " + infer.key + "\r\n").problem(), "/problems/forbidden");
+  EXPECT_EQ(ask("POST", "/v1/models/rescan", {}, "X-API-Key: " + infer.key + "\r\n").problem(),
+            "/problems/forbidden");
   EXPECT_EQ(ask("POST", "/v1/models/rescan", {}, "X-API-Key: " + admin.key + "\r\n").status, 200);
   EXPECT_EQ(ask("POST", "/v1/classify", body, "X-API-Key: " + admin.key + "\r\n").status, 403);
   // A flow is its key's own.

@@ -21,7 +21,8 @@ using asio::ip::tcp;
 
 namespace {
 
-constexpr std::size_t kRefusedAtOnce = 64;  // connections over the limit that are told so; more are just closed
+constexpr std::size_t kRefusedAtOnce =
+    64;  // connections over the limit that are told so; more are just closed
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when the process is out of descriptors
 constexpr rlim_t kOtherDescriptors = 256;                      // gRPC, SQLite, models, uploads
 
@@ -82,20 +83,22 @@ Status HttpServer::Impl::listen(const Endpoint& endpoint) {
 void HttpServer::Impl::accept() {
   Worker& worker = *workers[next_worker];
   next_worker = (next_worker + 1) % workers.size();
-  acceptor->async_accept(worker.context(), [this, &worker](const boost::system::error_code& error, TcpSocket socket) {
-    if (!acceptor->is_open()) return;
-    if (error) {
-      // Out of descriptors, most likely: the connection waits in the queue while others close.
-      app.services.metrics.refused(Api::kRest, "accept");
-      pause->expires_after(kAcceptPause);
-      pause->async_wait([this](const boost::system::error_code& cancelled) {
-        if (!cancelled && acceptor->is_open()) accept();
-      });
-      return;
-    }
-    accepted(worker, std::move(socket));
-    accept();
-  });
+  acceptor->async_accept(worker.context(),
+                         [this, &worker](const boost::system::error_code& error, TcpSocket socket) {
+                           if (!acceptor->is_open()) return;
+                           if (error) {
+                             // Out of descriptors, most likely: the connection waits in the queue while
+                             // others close.
+                             app.services.metrics.refused(Api::kRest, "accept");
+                             pause->expires_after(kAcceptPause);
+                             pause->async_wait([this](const boost::system::error_code& cancelled) {
+                               if (!cancelled && acceptor->is_open()) accept();
+                             });
+                             return;
+                           }
+                           accepted(worker, std::move(socket));
+                           accept();
+                         });
 }
 
 void HttpServer::Impl::accepted(Worker& worker, TcpSocket socket) {
@@ -148,9 +151,13 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(Services& services) {
 }
 
 HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-HttpServer::~HttpServer() { stop(std::chrono::nanoseconds(0)); }
+HttpServer::~HttpServer() {
+  stop(std::chrono::nanoseconds(0));
+}
 
-std::uint16_t HttpServer::port() const noexcept { return impl_->port; }
+std::uint16_t HttpServer::port() const noexcept {
+  return impl_->port;
+}
 
 void HttpServer::stop_accepting() {
   const std::lock_guard lock(impl_->stop_mutex);
@@ -167,7 +174,8 @@ void HttpServer::stop(std::chrono::nanoseconds limit) {
   constexpr auto kLook = std::chrono::milliseconds(2);
   const auto deadline = std::chrono::steady_clock::now() + limit;
   const App& app = impl_->app;
-  while (app.connections.load() != 0 && std::chrono::steady_clock::now() < deadline) std::this_thread::sleep_for(kLook);
+  while (app.connections.load() != 0 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::sleep_for(kLook);
   // Jobs are cancelled with their connections; engine, log and background threads give everything back.
   while (app.connections.load() != 0 || app.owed.load() != 0) {
     for (const auto& worker : impl_->workers) worker->close_all();

@@ -1,8 +1,8 @@
-// HttpServer: the REST API. Open Inference Protocol v2, /v1, metrics, the OpenAPI document and its page, over HTTP/1.1
-// with or without TLS, on threads of its own.
+// HttpServer: the REST API. Open Inference Protocol v2, /v1, metrics, the OpenAPI document and its page, over
+// HTTP/1.1 with or without TLS, on threads of its own.
 //
-// To stop well: Services::ready false, stop_accepting(), Engine::drain(), stop(). What it serves must outlive it.
-// Thread safety: all members.
+// To stop well: Services::ready false, stop_accepting(), Engine::drain(), stop(). What it serves must outlive
+// it. Thread safety: all members.
 #pragma once
 
 #include <chrono>
@@ -16,7 +16,8 @@ namespace reelsense::server {
 
 class HttpServer {
  public:
-  // Listens and serves. kInvalidArgument: TLS files or the address; kIo: the port is taken. Errors name the key.
+  // Listens and serves. kInvalidArgument: TLS files or the address; kIo: the port is taken. Errors name the
+  // key.
   static Result<std::unique_ptr<HttpServer>> start(Services& services);
   ~HttpServer();  // stop(0)
 

@@ -57,7 +57,8 @@ TEST_F(ServerTest, Request_InPiecesOfAnySize_IsTheSame) {
   for (const std::string& request : {fixed, chunked}) {
     for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, std::size_t{300}, request.size()}) {
       Client client(server_->port());
-      for (std::size_t at = 0; at < request.size(); at += piece) ASSERT_TRUE(client.send(request.substr(at, piece)));
+      for (std::size_t at = 0; at < request.size(); at += piece)
+        ASSERT_TRUE(client.send(request.substr(at, piece)));
       const Reply reply = client.read();
       ASSERT_EQ(reply.status, 200) << reply.body;
       const std::string label = reply.json()["labels"][0]["probability"].dump();
@@ -72,7 +73,8 @@ TEST_F(ServerTest, Body_LargerThanTheReadBuffer_IsReadWhole) {
   Client client(server_->port());
   for (const int windows : {64, 1000, 2}) {
     std::string body = R"({"windows":[)";
-    for (int i = 0; i < windows; ++i) body += (i == 0 ? "" : ",") + ue_window("big-" + std::to_string(i), 5, i);
+    for (int i = 0; i < windows; ++i)
+      body += (i == 0 ? "" : ",") + ue_window("big-" + std::to_string(i), 5, i);
     const Reply reply = client.ask("POST", "/v1/classify", body + "]}");
     ASSERT_EQ(reply.status, 200) << reply.body;
     EXPECT_EQ(reply.json()["labels"].size(), static_cast<std::size_t>(windows));
@@ -83,8 +85,9 @@ TEST_F(ServerTest, Expect_100Continue_IsToldToGoOn) {
   start();
   Client client(server_->port());
   const std::string body = R"({"windows":[]})";
-  ASSERT_TRUE(client.send("POST /v1/classify HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: " +
-                          std::to_string(body.size()) + "\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("POST /v1/classify HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: " +
+                  std::to_string(body.size()) + "\r\n\r\n"));
   ASSERT_TRUE(client.read_until("\r\n\r\n"));
   EXPECT_EQ(client.read().status, 100);
   ASSERT_TRUE(client.send(body));
@@ -94,7 +97,8 @@ TEST_F(ServerTest, Expect_100Continue_IsToldToGoOn) {
 TEST_F(ServerTest, Expect_OfARefusedRequest_IsRefusedAtOnce) {
   start();
   Client client(server_->port());
-  ASSERT_TRUE(client.send("POST /nowhere HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("POST /nowhere HTTP/1.1\r\nHost: t\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"));
   const Reply reply = client.read();
   EXPECT_EQ(reply.status, 404);
   EXPECT_EQ(reply.headers.at("connection"), "close");
@@ -126,10 +130,11 @@ TEST_F(ServerTest, Http10_ClosesUnlessAskedNotTo) {
 
 TEST_F(ServerTest, Malformed_Http_IsAnsweredAndClosed) {
   start();
-  for (const char* bytes : {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "GET / HTTP/3.0\r\nHost: t\r\n\r\n",
-                            "GET nowhere HTTP/1.1\r\nHost: t\r\n\r\n",
-                            "POST /v1/classify HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-                            "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
+  for (const char* bytes :
+       {"GET / HTTP/1.1\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        "GET / HTTP/3.0\r\nHost: t\r\n\r\n", "GET nowhere HTTP/1.1\r\nHost: t\r\n\r\n",
+        "POST /v1/classify HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"}) {
     Client client(server_->port());
     ASSERT_TRUE(client.send(bytes));
     const Reply reply = client.read();
@@ -161,8 +166,9 @@ TEST_F(ServerTest, Limits_OfHeaderAndBody_Hold) {
   EXPECT_EQ(huge.headers.at("connection"), "close");
   EXPECT_TRUE(closed.ended());
   Client chunked(server_->port());
-  ASSERT_TRUE(chunked.send("POST /v1/classify HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n7d1\r\n" +
-                           std::string(2001, ' ')));
+  ASSERT_TRUE(
+      chunked.send("POST /v1/classify HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n7d1\r\n" +
+                   std::string(2001, ' ')));
   EXPECT_EQ(chunked.read().status, 413);
 }
 
@@ -170,9 +176,12 @@ TEST_F(ServerTest, Types_OfBodies_AreChecked) {
   start();
   const std::string body = R"({"windows":[]})";
   EXPECT_EQ(ask("POST", "/v1/classify", body).status, 200);
-  EXPECT_EQ(ask("POST", "/v1/classify", body, "Content-Type: application/json; charset=utf-8\r\n").status, 200);
-  for (const char* type : {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml"}) {
-    EXPECT_EQ(ask("POST", "/v1/classify", body, "Content-Type: " + std::string(type) + "\r\n").status, 415) << type;
+  EXPECT_EQ(ask("POST", "/v1/classify", body, "Content-Type: application/json; charset=utf-8\r\n").status,
+            200);
+  for (const char* type :
+       {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml"}) {
+    EXPECT_EQ(ask("POST", "/v1/classify", body, "Content-Type: " + std::string(type) + "\r\n").status, 415)
+        << type;
   }
   EXPECT_EQ(ask("POST", "/v1/classify", body, "Content-Encoding: gzip\r\n").status, 415);
 }
@@ -279,7 +288,8 @@ TEST_F(ServerTest, Threads_Several_ShareTheConnections) {
   for (int i = 0; i < 12; ++i) clients.push_back(std::make_unique<Client>(server_->port()));
   for (int round = 1; round < 4; ++round) {
     for (std::size_t i = 0; i < clients.size(); ++i) {
-      const std::string body = R"({"model":"reelsense-edge","windows":[)" + edge_window(std::to_string(i), round, round) + "]}";
+      const std::string body =
+          R"({"model":"reelsense-edge","windows":[)" + edge_window(std::to_string(i), round, round) + "]}";
       ASSERT_EQ(clients[i]->ask("POST", "/v1/classify", body).status, 200);
     }
   }
@@ -293,7 +303,8 @@ TEST_F(ServerTest, Drain_ClosesIdleAndTakesNothingNew) {
   EXPECT_TRUE(idle.ended());
   // The listening socket is gone once the first worker has closed it; connections after that are refused.
   bool refused = false;
-  for (int i = 0; i < 1000 && !refused; ++i) refused = Client(server_->port()).ask("GET", "/v2/health/live").status == 0;
+  for (int i = 0; i < 1000 && !refused; ++i)
+    refused = Client(server_->port()).ask("GET", "/v2/health/live").status == 0;
   EXPECT_TRUE(refused);
   server_->stop(std::chrono::seconds(1));
 }
@@ -317,7 +328,8 @@ TEST_F(ServerTest, ClientsThatVanish_LeaveTheServerServing) {
   start();
   const std::string body = R"({"model":"reelsense-edge","windows":[)" + edge_window("v", 1, 1) + "]}";
   const std::string request =
-      "POST /v1/classify HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+      "POST /v1/classify HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+      body;
   for (std::size_t i = 0; i < 200; ++i) {
     Client client(server_->port());
     ASSERT_TRUE(client.send(request.substr(0, i % 2 == 0 ? request.size() : i)));

@@ -8,11 +8,12 @@ namespace {
 
 static_assert(kJsonPadding >= simdjson::SIMDJSON_PADDING);
 
-constexpr int kDeepest = 16;                    // of a value that nobody asked for
+constexpr int kDeepest = 16;                   // of a value that nobody asked for
 constexpr std::size_t kParserKeeps = 1 << 20;  // bytes of body a parser stays ready for
 
 std::string_view trimmed(std::string_view token) noexcept {
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t')) {
+  while (!token.empty() &&
+         (token.back() == ' ' || token.back() == '\n' || token.back() == '\r' || token.back() == '\t')) {
     token.remove_suffix(1);
   }
   return token;
@@ -77,8 +78,10 @@ bool JsonReader::unexpected(const Where& where, ondemand::value value, simdjson:
     case simdjson::SUCCESS:
     case simdjson::INCORRECT_TYPE:
     case simdjson::NUMBER_ERROR:
-    case simdjson::NUMBER_OUT_OF_RANGE: break;
-    default: return malformed(error);
+    case simdjson::NUMBER_OUT_OF_RANGE:
+      break;
+    default:
+      return malformed(error);
   }
   ondemand::json_type type{};
   std::string found;
@@ -150,7 +153,8 @@ bool JsonReader::read(const Where& where, ondemand::value value, std::int64_t le
 bool JsonReader::read_time(const Where& where, ondemand::value value, std::int64_t& ns) {
   const std::optional<std::int64_t> time = parse_time_ns(trimmed(value.raw_json_token()));
   if (!time) {
-    return unexpected(where, value, simdjson::INCORRECT_TYPE, "seconds since the epoch, from 0 to the year 2200,");
+    return unexpected(where, value, simdjson::INCORRECT_TYPE,
+                      "seconds since the epoch, from 0 to the year 2200,");
   }
   ns = *time;
   double unused = 0;  // moves the parser over the number
@@ -158,7 +162,8 @@ bool JsonReader::read_time(const Where& where, ondemand::value value, std::int64
   return moved == simdjson::SUCCESS || unexpected(where, value, moved, "a number");
 }
 
-bool JsonReader::read_raw(const Where& where, ondemand::value value, std::string_view& raw, std::string_view& text) {
+bool JsonReader::read_raw(const Where& where, ondemand::value value, std::string_view& raw,
+                          std::string_view& text) {
   raw = trimmed(value.raw_json_token());
   return read(where, value, text);
 }

@@ -1,4 +1,5 @@
-// What the readers of JSON bodies share: simdjson on demand, with every failure told by place and expectation.
+// What the readers of JSON bodies share: simdjson on demand, with every failure told by place and
+// expectation.
 //
 // Private to the readers' sources: it brings in simdjson.h. Thread safety: none; one parser a thread.
 #pragma once
@@ -39,8 +40,10 @@ class JsonReader {
   // Every function from here on returns false once something is wrong; then problem() says what.
   bool fail(const Where& where, std::string what);
   bool fail(Problem problem);
-  // `value` is not what was expected ("a number from 0 to 1"): says what is there instead, or that the JSON is broken.
-  bool unexpected(const Where& where, ondemand::value value, simdjson::error_code error, std::string_view expected);
+  // `value` is not what was expected ("a number from 0 to 1"): says what is there instead, or that the JSON
+  // is broken.
+  bool unexpected(const Where& where, ondemand::value value, simdjson::error_code error,
+                  std::string_view expected);
   // The document itself is broken.
   bool malformed(simdjson::error_code error);
   [[nodiscard]] Problem take_problem() { return std::move(*problem_); }
@@ -54,10 +57,12 @@ class JsonReader {
 
   bool read(const Where& where, ondemand::value value, bool& out);
   bool read(const Where& where, ondemand::value value, float& out);
-  bool read(const Where& where, ondemand::value value, std::string_view& out);  // lives until the next begin()
+  bool read(const Where& where, ondemand::value value,
+            std::string_view& out);  // lives until the next begin()
   bool read(const Where& where, ondemand::value value, ondemand::object& out);
   bool read(const Where& where, ondemand::value value, ondemand::array& out);
-  bool read(const Where& where, ondemand::value value, std::int64_t least, std::int64_t most, std::int64_t& out);
+  bool read(const Where& where, ondemand::value value, std::int64_t least, std::int64_t most,
+            std::int64_t& out);
   // Seconds since the epoch as a decimal of any length → nanoseconds, exactly.
   bool read_time(const Where& where, ondemand::value value, std::int64_t& ns);
   // A string as it stands in the body, quotes included (`raw`), and what it says (`text`).

@@ -29,11 +29,21 @@ void append_real(Real value, std::string& out) {
 
 void append_escaped(unsigned char byte, std::string& out) {
   switch (byte) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
     default:
       out += "\\u00";
       out += kHex[byte >> 4];
@@ -67,10 +77,18 @@ void append_json_string(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void append_decimal(std::int64_t value, std::string& out) { append_chars(value, out); }
-void append_decimal(std::uint64_t value, std::string& out) { append_chars(value, out); }
-void append_decimal(float value, std::string& out) { append_real(value, out); }
-void append_decimal(double value, std::string& out) { append_real(value, out); }
+void append_decimal(std::int64_t value, std::string& out) {
+  append_chars(value, out);
+}
+void append_decimal(std::uint64_t value, std::string& out) {
+  append_chars(value, out);
+}
+void append_decimal(float value, std::string& out) {
+  append_real(value, out);
+}
+void append_decimal(double value, std::string& out) {
+  append_real(value, out);
+}
 
 void append_hex(std::uint64_t value, std::string& out) {
   char text[16];

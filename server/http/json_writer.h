@@ -1,8 +1,8 @@
 // JsonWriter: appends JSON to a string, commas included. No allocation but the string's own growth.
 //
-// Whether a comma is due is told by the last character, so writers may be made anew at any place of one document.
-// Bytes that are not UTF-8 become U+FFFD. Numbers are the shortest text that reads back to the same; NaN and infinities,
-// which JSON has no word for, become null. Thread safety: none.
+// Whether a comma is due is told by the last character, so writers may be made anew at any place of one
+// document. Bytes that are not UTF-8 become U+FFFD. Numbers are the shortest text that reads back to the
+// same; NaN and infinities, which JSON has no word for, become null. Thread safety: none.
 #pragma once
 
 #include <cstdint>
@@ -65,8 +65,7 @@ class JsonWriter {
     return *this;
   }
   template <class Integer>
-  requires std::is_integral_v<Integer> && (!std::is_same_v<Integer, bool>)
-  JsonWriter& value(Integer number) {
+  requires std::is_integral_v<Integer> &&(!std::is_same_v<Integer, bool>)JsonWriter& value(Integer number) {
     comma();
     if constexpr (std::is_signed_v<Integer>) {
       append_decimal(static_cast<std::int64_t>(number), out_);

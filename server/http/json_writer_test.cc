@@ -13,7 +13,15 @@ namespace {
 TEST(JsonWriter, Nested_Values_CommasWhereTheyBelong) {
   std::string out;
   JsonWriter json(out);
-  json.begin_object().field("a", 1).key("b").begin_array().value("x").value(true).null().begin_object().end_object();
+  json.begin_object()
+      .field("a", 1)
+      .key("b")
+      .begin_array()
+      .value("x")
+      .value(true)
+      .null()
+      .begin_object()
+      .end_object();
   json.end_array().field("c", -2.5F).key("d").begin_object().field("e", std::uint64_t{18446744073709551615U});
   json.end_object().end_object();
   EXPECT_EQ(out, R"({"a":1,"b":["x",true,null,{}],"c":-2.5,"d":{"e":18446744073709551615}})");

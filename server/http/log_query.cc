@@ -12,7 +12,9 @@ namespace {
 constexpr std::size_t kMostRows = 10'000;
 constexpr std::string_view kHashPrefix = "hash:";
 
-std::string_view label_of(bool video) noexcept { return video ? "video" : "non-video"; }
+std::string_view label_of(bool video) noexcept {
+  return video ? "video" : "non-video";
+}
 
 // A query parameter by name, given to `read` if it is there; what `read` expected, if it refuses it.
 class QueryReader {
@@ -23,7 +25,8 @@ class QueryReader {
   void operator()(std::string_view name, std::string_view expected, Read read) {
     if (problem_) return;
     const std::optional<std::string> value = request_.query_value(name);
-    if (value && !read(*value)) problem_ = Problem::at(std::string(name), std::string(expected) + " is expected");
+    if (value && !read(*value))
+      problem_ = Problem::at(std::string(name), std::string(expected) + " is expected");
   }
   std::optional<Problem> take() { return std::move(problem_); }
 
@@ -56,7 +59,8 @@ std::optional<double> parse_share(std::string_view text) noexcept {
 std::optional<std::uint64_t> parse_hash(std::string_view text) noexcept {
   std::uint64_t value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value, 16);
-  if (text.size() != 16 || result.ec != std::errc() || result.ptr != text.data() + text.size()) return std::nullopt;
+  if (text.size() != 16 || result.ec != std::errc() || result.ptr != text.data() + text.size())
+    return std::nullopt;
   return value;
 }
 
@@ -81,11 +85,13 @@ std::optional<Problem> read_log_query(const Request& request,
     query.model = text;
     return !text.empty();
   });
-  read("label", "video or non-video", [&](const std::string& text) { return set(query.video, parse_label(text)); });
+  read("label", "video or non-video",
+       [&](const std::string& text) { return set(query.video, parse_label(text)); });
   read("uncertain", kFlag, [&](const std::string& text) { return set(query.uncertain, parse_flag(text)); });
   read("max_confidence", "a number from 0 to 1",
        [&](const std::string& text) { return set(query.max_confidence, parse_share(text)); });
-  read("misclassified", kFlag, [&](const std::string& text) { return set(query.misclassified, parse_flag(text)); });
+  read("misclassified", kFlag,
+       [&](const std::string& text) { return set(query.misclassified, parse_flag(text)); });
   read("with_truth", kFlag, [&](const std::string& text) { return set(query.with_truth, parse_flag(text)); });
   read("cursor", "the \"next\" of an earlier answer", [&](const std::string& text) {
     const auto row = parse_count(text, INT64_MAX);
@@ -107,7 +113,10 @@ void write_log_json(const LogPage& page, std::string& out) {
     const LogEntry& entry = row.entry;
     std::string hash;
     append_hex(entry.flow, hash);
-    json.begin_object().field("time", time_text(entry.time_ms)).field("flow", hash).field("second", entry.second);
+    json.begin_object()
+        .field("time", time_text(entry.time_ms))
+        .field("flow", hash)
+        .field("second", entry.second);
     json.field("model", row.model).field("version", row.version).field("tier", row.tier);
     json.field("label", label_of(entry.video)).field("uncertain", entry.uncertain);
     json.field("confidence", entry.confidence).field("queue_us", entry.queue_us);
@@ -125,7 +134,8 @@ void write_log_json(const LogPage& page, std::string& out) {
 }
 
 void write_log_csv(const LogPage& page, std::string& out) {
-  out += "time,flow,second,model,version,tier,label,uncertain,confidence,queue_us,compute_us,principal,truth\n";
+  out +=
+      "time,flow,second,model,version,tier,label,uncertain,confidence,queue_us,compute_us,principal,truth\n";
   for (const LogRow& row : page.rows) {
     const LogEntry& entry = row.entry;
     out += time_text(entry.time_ms);

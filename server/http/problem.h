@@ -1,5 +1,6 @@
-// Problem: an error as `application/problem+json` (RFC 9457) tells it. One table lists every type; its rows are the only
-// statuses of failure the server answers, and the OpenAPI document is held against it. Thread safety: plain values.
+// Problem: an error as `application/problem+json` (RFC 9457) tells it. One table lists every type; its rows
+// are the only statuses of failure the server answers, and the OpenAPI document is held against it. Thread
+// safety: plain values.
 #pragma once
 
 #include <cstdint>
@@ -68,7 +69,8 @@ struct Problem {
 Problem problem_of(const Error& error);
 
 // Appends the document. `open_inference`: also the member "error" that the Open Inference Protocol asks for.
-void write_problem(const Problem& problem, std::string_view request_id, bool open_inference, std::string& out);
+void write_problem(const Problem& problem, std::string_view request_id, bool open_inference,
+                   std::string& out);
 
 std::string_view reason_phrase(int status) noexcept;
 

@@ -47,7 +47,8 @@ class ReaderTest : public ::testing::Test {
       } else if (reference == "socket") {
         shape = kSocketShape;
       } else {
-        return Problem::of(ProblemType::kUnknownModel, "model \"" + std::string(reference) + "\" is not served");
+        return Problem::of(ProblemType::kUnknownModel,
+                           "model \"" + std::string(reference) + "\" is not served");
       }
       return std::nullopt;
     };

@@ -17,7 +17,9 @@ int hex_digit(char c) noexcept {
   return -1;
 }
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) noexcept {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
   if (a.size() != b.size()) return false;
@@ -100,17 +102,25 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) noexcept {
 
 std::string_view name_of(Method method) noexcept {
   switch (method) {
-    case Method::kGet: return "GET";
-    case Method::kHead: return "HEAD";
-    case Method::kPost: return "POST";
-    case Method::kPut: return "PUT";
-    case Method::kDelete: return "DELETE";
-    case Method::kOther: break;
+    case Method::kGet:
+      return "GET";
+    case Method::kHead:
+      return "HEAD";
+    case Method::kPost:
+      return "POST";
+    case Method::kPut:
+      return "PUT";
+    case Method::kDelete:
+      return "DELETE";
+    case Method::kOther:
+      break;
   }
   return "other";
 }
 
-std::optional<std::string> Request::parameter(std::size_t index) const { return percent_decode(parameters[index], false); }
+std::optional<std::string> Request::parameter(std::size_t index) const {
+  return percent_decode(parameters[index], false);
+}
 
 std::optional<std::string> Request::query_value(std::string_view name) const {
   std::string_view rest = query;
@@ -153,7 +163,8 @@ std::string_view bearer_token(std::string_view authorization) noexcept {
 }
 
 bool media_type_is(std::string_view content_type, std::string_view type) noexcept {
-  return equal_ignoring_case(trim(content_type.substr(0, std::min(content_type.find(';'), content_type.size()))), type);
+  return equal_ignoring_case(
+      trim(content_type.substr(0, std::min(content_type.find(';'), content_type.size()))), type);
 }
 
 bool accepts(std::string_view accept, std::string_view type) noexcept {
@@ -178,7 +189,8 @@ bool is_sane_request_id(std::string_view id) noexcept {
 std::optional<std::uint64_t> parse_count(std::string_view text, std::uint64_t most) noexcept {
   std::uint64_t value = 0;
   const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || value > most) return std::nullopt;
+  if (result.ec != std::errc() || result.ptr != text.data() + text.size() || value > most)
+    return std::nullopt;
   return value;
 }
 

@@ -14,7 +14,8 @@ TEST(PercentDecode, Text_WithEscapes_IsDecoded) {
 }
 
 TEST(PercentDecode, Broken_IsRefused) {
-  for (const char* text : {"%", "%2", "%g0", "a%2"}) EXPECT_EQ(percent_decode(text, false), std::nullopt) << text;
+  for (const char* text : {"%", "%2", "%g0", "a%2"})
+    EXPECT_EQ(percent_decode(text, false), std::nullopt) << text;
 }
 
 TEST(Request, Query_ByName_FirstDecodedValue) {
@@ -67,8 +68,8 @@ TEST(ParseTimeNs, Decimals_AreExactToTheNanosecond) {
 }
 
 TEST(ParseTimeNs, NotATime_IsRefused) {
-  for (const char* text : {"", "-", "-1", "01", "1.", ".5", "1e", "1e+", "1x", "nan", "\"1\"", "7258118401", "1e400",
-                           "99999999999999999999999999", "--1", "1.5.5"}) {
+  for (const char* text : {"", "-", "-1", "01", "1.", ".5", "1e", "1e+", "1x", "nan", "\"1\"", "7258118401",
+                           "1e400", "99999999999999999999999999", "--1", "1.5.5"}) {
     EXPECT_EQ(parse_time_ns(text), std::nullopt) << text;
   }
 }
@@ -79,8 +80,9 @@ TEST(ParseTimeMs, Rfc3339_IsReadWithItsOffset) {
   EXPECT_EQ(parse_time_ms("2023-11-14T23:13:20+01:00"), 1'700'000'000'000);
   EXPECT_EQ(parse_time_ms("2023-11-14 17:13:20-05:00"), 1'700'000'000'000);
   EXPECT_EQ(parse_time_ms("1700000000.5"), 1'700'000'000'500);
-  for (const char* text : {"2023-02-30T00:00:00Z", "2023-11-14", "2023-11-14T22:13Z", "2023-11-14T25:13:20Z",
-                           "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20+1:00", "yesterday"}) {
+  for (const char* text :
+       {"2023-02-30T00:00:00Z", "2023-11-14", "2023-11-14T22:13Z", "2023-11-14T25:13:20Z",
+        "2023-11-14T22:13:20", "2023-11-14T22:13:20.Z", "2023-11-14T22:13:20+1:00", "yesterday"}) {
     EXPECT_EQ(parse_time_ms(text), std::nullopt) << text;
   }
 }

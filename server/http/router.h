@@ -1,5 +1,5 @@
-// Router: method and path → route. The one table of routes (routes.cc) is what the server answers, what /metrics counts
-// and what openapi.json is held against. Thread safety: constants.
+// Router: method and path → route. The one table of routes (routes.cc) is what the server answers, what
+// /metrics counts and what openapi.json is held against. Thread safety: constants.
 #pragma once
 
 #include <array>
@@ -17,8 +17,8 @@ class Exchange;
 class Upload;
 
 enum class Access : std::uint8_t {
-  kOpen,      // whoever reaches the server
-  kMetrics,   // open on loopback or without authentication, else scope infer or admin
+  kOpen,     // whoever reaches the server
+  kMetrics,  // open on loopback or without authentication, else scope infer or admin
   kInfer,
   kFeedback,
   kAdmin,

@@ -25,7 +25,9 @@ TEST(Router, Path_WithParameters_GivesThem) {
   EXPECT_EQ(two.parameters[1], "2");
 }
 
-TEST(Router, Head_IsAnsweredAsGet) { EXPECT_EQ(find_route(kTable, Method::kHead, "/a").route, &kTable[0]); }
+TEST(Router, Head_IsAnsweredAsGet) {
+  EXPECT_EQ(find_route(kTable, Method::kHead, "/a").route, &kTable[0]);
+}
 
 TEST(Router, UnknownPath_HasNoMethods) {
   for (const char* path : {"", "/b", "/a/", "/a/x/", "/a//b/2/c", "/a/1/b/2/c/d", "//", "a"}) {

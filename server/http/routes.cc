@@ -13,12 +13,24 @@ using B = BodyKind;
 
 // The busiest first: they are looked through in order.
 constexpr auto kRoutes = std::to_array<Route>({
-    {.method = kPost, .pattern = "/v1/classify", .access = A::kInfer, .body = B::kJson, .handle = handle_classify,
+    {.method = kPost,
+     .pattern = "/v1/classify",
+     .access = A::kInfer,
+     .body = B::kJson,
+     .handle = handle_classify,
      .admits = true},
-    {.method = kPost, .pattern = "/v2/models/{model}/infer", .access = A::kInfer, .body = B::kTensor,
-     .handle = handle_infer, .admits = true},
-    {.method = kPost, .pattern = "/v2/models/{model}/versions/{version}/infer", .access = A::kInfer,
-     .body = B::kTensor, .handle = handle_infer, .admits = true},
+    {.method = kPost,
+     .pattern = "/v2/models/{model}/infer",
+     .access = A::kInfer,
+     .body = B::kTensor,
+     .handle = handle_infer,
+     .admits = true},
+    {.method = kPost,
+     .pattern = "/v2/models/{model}/versions/{version}/infer",
+     .access = A::kInfer,
+     .body = B::kTensor,
+     .handle = handle_infer,
+     .admits = true},
     {kPost, "/v1/feedback", A::kFeedback, B::kJson, handle_feedback},
     {kGet, "/v1/flows/{flow}", A::kInfer, B::kNone, handle_flow},
     {kDelete, "/v1/flows/{flow}", A::kInfer, B::kNone, handle_flow_delete},
@@ -41,7 +53,11 @@ constexpr auto kRoutes = std::to_array<Route>({
 
     {kGet, "/v1/logs", A::kAdmin, B::kNone, handle_logs},
 
-    {.method = kPost, .pattern = "/v1/analyses", .access = A::kInfer, .body = B::kUpload, .handle = nullptr,
+    {.method = kPost,
+     .pattern = "/v1/analyses",
+     .access = A::kInfer,
+     .body = B::kUpload,
+     .handle = nullptr,
      .open_upload = open_analysis_upload},
     {kGet, "/v1/analyses", A::kInfer, B::kNone, handle_analyses},
     {kGet, "/v1/analyses/{id}", A::kInfer, B::kNone, handle_analysis},
@@ -57,6 +73,8 @@ constexpr auto kRoutes = std::to_array<Route>({
 
 }  // namespace
 
-std::span<const Route> routes() noexcept { return kRoutes; }
+std::span<const Route> routes() noexcept {
+  return kRoutes;
+}
 
 }  // namespace reelsense::server

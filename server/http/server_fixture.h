@@ -1,11 +1,10 @@
-// What the end-to-end tests share: a whole server on a free port with the source tree's models, and a client that speaks
-// HTTP byte by byte.
+// What the end-to-end tests share: a whole server on a free port with the source tree's models, and a client
+// that speaks HTTP byte by byte.
 #pragma once
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,7 +36,7 @@ class FakeClock final : public Clock {
 };
 
 struct Reply {
-  int status = 0;  // 0: the connection ended first
+  int status = 0;                              // 0: the connection ended first
   std::map<std::string, std::string> headers;  // lower-case names
   std::string body;
   [[nodiscard]] Json json() const { return Json::parse(body); }
@@ -48,7 +47,8 @@ struct Reply {
 class Client {
  public:
   explicit Client(std::uint16_t port, int receive_buffer = 0) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    if (receive_buffer != 0) ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+    if (receive_buffer != 0)
+      ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     const timeval patience{kPatienceS, 0};
     ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     ::setsockopt(socket_, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
@@ -181,8 +181,8 @@ class ServerTest : public ::testing::Test {
     auto auth = Authenticator::open(config_);
     ASSERT_TRUE(auth.ok()) << auth.error().message;
     auth_ = std::move(auth).value();
-    services_.reset(new Services{config_, *clock_, models(), *engine_, log_.get(), metrics_, watch_, *auth_, limiter_,
-                                 *analyses_, "1.2.3"});
+    services_.reset(new Services{config_, *clock_, models(), *engine_, log_.get(), metrics_, watch_, *auth_,
+                                 limiter_, *analyses_, "1.2.3"});
     services_->ready = true;
     auto server = HttpServer::start(*services_);
     ASSERT_TRUE(server.ok()) << server.error().message;
@@ -222,11 +222,12 @@ inline std::string some_numbers(std::size_t count, int seed, double scale = 0.25
 }
 
 inline std::string edge_window(const std::string& flow, int second, int seed) {
-  return R"({"flow":")" + flow + R"(","second":)" + std::to_string(second) + R"(,"features":)" + some_numbers(48, seed) +
-         R"(,"bins":)" + some_numbers(40, seed, 100) + "}";
+  return R"({"flow":")" + flow + R"(","second":)" + std::to_string(second) + R"(,"features":)" +
+         some_numbers(48, seed) + R"(,"bins":)" + some_numbers(40, seed, 100) + "}";
 }
 inline std::string ue_window(const std::string& flow, int second, int seed) {
-  return R"({"flow":")" + flow + R"(","second":)" + std::to_string(second) + R"(,"features":)" + some_numbers(48, seed) + "}";
+  return R"({"flow":")" + flow + R"(","second":)" + std::to_string(second) + R"(,"features":)" +
+         some_numbers(48, seed) + "}";
 }
 
 }  // namespace reelsense::server

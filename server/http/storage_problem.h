@@ -5,7 +5,8 @@
 
 namespace reelsense::server {
 
-// A full disk or queue is the operator's to clear and the client's to try again; anything else is a fault of ours.
+// A full disk or queue is the operator's to clear and the client's to try again; anything else is a fault of
+// ours.
 inline Problem storage_problem(const Error& error) {
   const bool full = error.message.find("full") != std::string::npos ||
                     error.message.find("No space left") != std::string::npos;

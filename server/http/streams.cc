@@ -22,8 +22,9 @@ class PlainConnection final : public Connection {
     asio::post(socket_.get_executor(), [self = self(), this, error] { on_started(error); });
   }
   void stream_read(char* to, std::size_t bytes) override {
-    socket_.async_read_some(asio::buffer(to, bytes),
-                            [self = self(), this](const ErrorCode& error, std::size_t got) { on_read(error, got); });
+    socket_.async_read_some(
+        asio::buffer(to, bytes),
+        [self = self(), this](const ErrorCode& error, std::size_t got) { on_read(error, got); });
   }
   std::size_t stream_write_now(const Buffers& buffers) override {
     ErrorCode error;
@@ -78,10 +79,12 @@ class TlsConnection final : public Connection {
     });
   }
   void stream_read(char* to, std::size_t bytes) override {
-    stream_.async_read_some(asio::buffer(to, bytes), [self = self(), this](const ErrorCode& error, std::size_t got) {
-      // A peer that leaves without close_notify has left all the same; lengths tell whether anything is missing.
-      on_read(error == asio::ssl::error::stream_truncated ? ErrorCode(asio::error::eof) : error, got);
-    });
+    stream_.async_read_some(
+        asio::buffer(to, bytes), [self = self(), this](const ErrorCode& error, std::size_t got) {
+          // A peer that leaves without close_notify has left all the same; lengths tell whether anything is
+          // missing.
+          on_read(error == asio::ssl::error::stream_truncated ? ErrorCode(asio::error::eof) : error, got);
+        });
   }
   std::size_t stream_write_now(const Buffers&) override { return 0; }
   void stream_write(const Buffers& buffers) override {
@@ -114,7 +117,8 @@ std::shared_ptr<Connection> make_plain_connection(Worker& worker, TcpSocket sock
   return std::make_shared<PlainConnection>(worker, std::move(socket));
 }
 
-std::shared_ptr<Connection> make_tls_connection(Worker& worker, TcpSocket socket, boost::asio::ssl::context& tls) {
+std::shared_ptr<Connection> make_tls_connection(Worker& worker, TcpSocket socket,
+                                                boost::asio::ssl::context& tls) {
   return std::make_shared<TlsConnection>(worker, std::move(socket), tls);
 }
 

@@ -10,10 +10,12 @@
 
 namespace reelsense::server {
 
-using TcpSocket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
+using TcpSocket =
+    boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
 
 // `socket` is of the worker's context.
 std::shared_ptr<Connection> make_plain_connection(Worker& worker, TcpSocket socket);
-std::shared_ptr<Connection> make_tls_connection(Worker& worker, TcpSocket socket, boost::asio::ssl::context& tls);
+std::shared_ptr<Connection> make_tls_connection(Worker& worker, TcpSocket socket,
+                                                boost::asio::ssl::context& tls);
 
 }  // namespace reelsense::server

@@ -56,7 +56,8 @@ class InferReader {
     });
     if (!read || !json_.at_end()) return false;
     if (!window_seen_) {
-      return json_.fail(Where{&kRoot, "inputs"}, "tensor \"" + std::string(input_name(shape_)) + "\" is missing");
+      return json_.fail(Where{&kRoot, "inputs"},
+                        "tensor \"" + std::string(input_name(shape_)) + "\" is missing");
     }
     if (!binary_.empty()) {
       return json_.fail(kRoot, std::to_string(binary_.size()) + " bytes follow the last binary tensor");
@@ -95,7 +96,8 @@ class InferReader {
     std::string_view text;
     constexpr std::size_t kLongest = 1024;
     if (!json_.read(where, value, text)) return false;
-    if (text.size() > kLongest) return json_.fail(where, "longer than " + std::to_string(kLongest) + " bytes");
+    if (text.size() > kLongest)
+      return json_.fail(where, "longer than " + std::to_string(kLongest) + " bytes");
     request_.id = text;
     return true;
   }
@@ -126,7 +128,8 @@ class InferReader {
       std::string_view text;
       constexpr std::size_t kLongest = 128;
       if (!json_.read(where, value, text)) return false;
-      if (text.size() > kLongest) return json_.fail(where, "longer than " + std::to_string(kLongest) + " bytes");
+      if (text.size() > kLongest)
+        return json_.fail(where, "longer than " + std::to_string(kLongest) + " bytes");
       request_.sequence = text;
       return true;
     }
@@ -219,8 +222,8 @@ class InferReader {
     const bool is_window = input.name == input_name(shape_);
     const bool is_state = shape_.state_width != 0 && input.name == "state";
     if (!is_window && !is_state) {
-      return json_.fail(Where{&where, "name"}, named + " is not an input of " + std::string(shape_.id) + "; it takes \"" +
-                                                   std::string(input_name(shape_)) +
+      return json_.fail(Where{&where, "name"}, named + " is not an input of " + std::string(shape_.id) +
+                                                   "; it takes \"" + std::string(input_name(shape_)) +
                                                    (shape_.state_width != 0 ? "\" and \"state\"" : "\""));
     }
     bool& seen = is_window ? window_seen_ : state_seen_;
@@ -228,12 +231,14 @@ class InferReader {
     seen = true;
     const bool wide = input.datatype == "FP64";
     if (!wide && input.datatype != "FP32") {
-      return json_.fail(Where{&where, "datatype"}, named + " is of " + std::string(input.datatype.substr(0, 16)) +
+      return json_.fail(Where{&where, "datatype"}, named + " is of " +
+                                                       std::string(input.datatype.substr(0, 16)) +
                                                        "; FP32 (or FP64, which is rounded) is expected");
     }
     const std::size_t columns = is_window ? shape_.width() : shape_.state_width;
     const Where shape_at{&where, "shape"};
-    if (input.shape.size() != 2 || input.shape[1] != static_cast<std::int64_t>(columns) || input.shape[0] < 1) {
+    if (input.shape.size() != 2 || input.shape[1] != static_cast<std::int64_t>(columns) ||
+        input.shape[0] < 1) {
       return json_.fail(shape_at, named + " has shape " + shape_text(input.shape) + "; [batch, " +
                                       std::to_string(columns) + "] is expected");
     }
@@ -262,18 +267,19 @@ class InferReader {
     return true;
   }
 
-  bool take_binary(const Where& where, const std::string& named, const Input& input, std::size_t count, bool wide,
-                   std::vector<float>& to) {
+  bool take_binary(const Where& where, const std::string& named, const Input& input, std::size_t count,
+                   bool wide, std::vector<float>& to) {
     const Where here{&where, "parameters"};
     if (input.has_data) return json_.fail(where, named + " has both data and parameters.binary_data_size");
     const std::size_t bytes = count * (wide ? sizeof(double) : sizeof(float));
     if (static_cast<std::uint64_t>(input.binary_bytes) != bytes) {
-      return json_.fail(here, named + " has binary_data_size " + std::to_string(input.binary_bytes) + "; its shape " +
-                                  shape_text(input.shape) + " has " + std::to_string(bytes) + " bytes");
+      return json_.fail(here, named + " has binary_data_size " + std::to_string(input.binary_bytes) +
+                                  "; its shape " + shape_text(input.shape) + " has " + std::to_string(bytes) +
+                                  " bytes");
     }
     if (binary_.size() < bytes) {
-      return json_.fail(here, named + " has " + std::to_string(binary_.size()) + " bytes left behind the JSON; " +
-                                  std::to_string(bytes) + " are expected");
+      return json_.fail(here, named + " has " + std::to_string(binary_.size()) +
+                                  " bytes left behind the JSON; " + std::to_string(bytes) + " are expected");
     }
     to.resize(count);
     if (!wide) {
@@ -319,7 +325,8 @@ class InferReader {
           output.binary = binary;
           return true;
         }
-        if (parameter == "classification") return json_.fail(at, "the classification extension is not supported");
+        if (parameter == "classification")
+          return json_.fail(at, "the classification extension is not supported");
         return json_.skip(at, what);
       });
     });
@@ -329,23 +336,25 @@ class InferReader {
     for (const OutputTensor tensor : outputs_of(shape_)) {
       if (name != name_of(tensor)) continue;
       for (const InferRequest::Output& other : request_.outputs) {
-        if (other.tensor == tensor) return json_.fail(here, "\"" + std::string(name) + "\" is asked for twice");
+        if (other.tensor == tensor)
+          return json_.fail(here, "\"" + std::string(name) + "\" is asked for twice");
       }
       output.tensor = tensor;
       request_.outputs.push_back(output);
       return true;
     }
     std::string known;
-    for (const OutputTensor tensor : outputs_of(shape_)) known += (known.empty() ? "" : ", ") + std::string(name_of(tensor));
-    return json_.fail(here, "\"" + std::string(name.substr(0, 64)) + "\" is not an output of " + std::string(shape_.id) +
-                                "; there are " + known);
+    for (const OutputTensor tensor : outputs_of(shape_))
+      known += (known.empty() ? "" : ", ") + std::string(name_of(tensor));
+    return json_.fail(here, "\"" + std::string(name.substr(0, 64)) + "\" is not an output of " +
+                                std::string(shape_.id) + "; there are " + known);
   }
 
   bool check_rows() {
     request_.rows = window_rows_;
     if (state_seen_ && state_rows_ != window_rows_) {
-      return json_.fail(Where{&kRoot, "inputs"}, "\"state\" has " + std::to_string(state_rows_) + " rows, \"window\" " +
-                                                     std::to_string(window_rows_));
+      return json_.fail(Where{&kRoot, "inputs"}, "\"state\" has " + std::to_string(state_rows_) +
+                                                     " rows, \"window\" " + std::to_string(window_rows_));
     }
     if (shape_.state_width != 0 && request_.sequence.empty() && !state_seen_) {
       job_.states.assign(window_rows_ * shape_.state_width, 0.0F);  // the state of a new flow
@@ -362,10 +371,12 @@ class InferReader {
     if (request_.rows != 1) {
       return json_.fail(where, "a request of a sequence has one row, not " + std::to_string(request_.rows));
     }
-    if (state_seen_) return json_.fail(where, "the server keeps the state of a sequence; \"state\" cannot be given");
+    if (state_seen_)
+      return json_.fail(where, "the server keeps the state of a sequence; \"state\" cannot be given");
     for (const InferRequest::Output& output : request_.outputs) {
       if (output.tensor == OutputTensor::kNextState) {
-        return json_.fail(where, "the server keeps the state of a sequence; \"next_state\" cannot be asked for");
+        return json_.fail(where,
+                          "the server keeps the state of a sequence; \"next_state\" cannot be asked for");
       }
     }
     return true;
@@ -391,10 +402,14 @@ class InferReader {
 
 std::string_view name_of(OutputTensor tensor) noexcept {
   switch (tensor) {
-    case OutputTensor::kProbability: return "probability";
-    case OutputTensor::kNextState: return "next_state";
-    case OutputTensor::kLabel: return "label";
-    case OutputTensor::kConfidence: return "confidence";
+    case OutputTensor::kProbability:
+      return "probability";
+    case OutputTensor::kNextState:
+      return "next_state";
+    case OutputTensor::kLabel:
+      return "label";
+    case OutputTensor::kConfidence:
+      return "confidence";
   }
   return "";
 }
@@ -409,7 +424,9 @@ std::vector<OutputTensor> outputs_of(const ModelShape& shape) {
   return {kProbability, kNextState, kLabel, kConfidence};
 }
 
-std::string_view input_name(const ModelShape& shape) noexcept { return shape.bins == 0 ? "features" : "window"; }
+std::string_view input_name(const ModelShape& shape) noexcept {
+  return shape.bins == 0 ? "features" : "window";
+}
 
 void InferRequest::clear() {
   id.clear();
@@ -421,10 +438,12 @@ void InferRequest::clear() {
 }
 
 std::optional<Problem> read_infer(JsonParser& parser, std::string_view body, std::size_t json_bytes,
-                                  const ModelShape& shape, std::size_t most_rows, InferRequest& request, Job& job) {
+                                  const ModelShape& shape, std::size_t most_rows, InferRequest& request,
+                                  Job& job) {
   if (json_bytes > body.size()) {
-    return Problem::at("Inference-Header-Content-Length", std::to_string(json_bytes) + "; the body has only " +
-                                                              std::to_string(body.size()) + " bytes");
+    return Problem::at(
+        "Inference-Header-Content-Length",
+        std::to_string(json_bytes) + "; the body has only " + std::to_string(body.size()) + " bytes");
   }
   InferReader reader(parser, body, json_bytes, shape, most_rows, request, job);
   return reader.read() ? std::nullopt : std::optional(reader.take_problem());

@@ -1,5 +1,6 @@
-// The body of an Open Inference Protocol v2 infer request: JSON, and behind it the binary tensors of the binary tensor
-// data extension. Pure, as classify_reader.h. Thread safety: functions without state; one parser a thread.
+// The body of an Open Inference Protocol v2 infer request: JSON, and behind it the binary tensors of the
+// binary tensor data extension. Pure, as classify_reader.h. Thread safety: functions without state; one
+// parser a thread.
 #pragma once
 
 #include <cstdint>
@@ -33,19 +34,22 @@ struct InferRequest {
   bool sequence_start = false;
   bool sequence_end = false;
   bool binary_all = false;
-  std::int64_t timeout_us = 0;   // 0: none
-  std::vector<Output> outputs;   // empty: the default ones
+  std::int64_t timeout_us = 0;  // 0: none
+  std::vector<Output> outputs;  // empty: the default ones
   std::size_t rows = 0;
 
   void clear();
 };
 
-// `body`: the whole body, kJsonPadding readable bytes behind it; the first `json_bytes` of it are JSON. Appends the rows
-// and, of a model with state and outside a sequence, the states to `job`, which must be clear.
+// `body`: the whole body, kJsonPadding readable bytes behind it; the first `json_bytes` of it are JSON.
+// Appends the rows and, of a model with state and outside a sequence, the states to `job`, which must be
+// clear.
 std::optional<Problem> read_infer(JsonParser& parser, std::string_view body, std::size_t json_bytes,
-                                  const ModelShape& shape, std::size_t most_rows, InferRequest& request, Job& job);
+                                  const ModelShape& shape, std::size_t most_rows, InferRequest& request,
+                                  Job& job);
 
-// Appends the answer: the JSON part and, behind it, binary tensors. Returns the length of the JSON part; 0: all is JSON.
+// Appends the answer: the JSON part and, behind it, binary tensors. Returns the length of the JSON part; 0:
+// all is JSON.
 std::size_t write_infer(const InferRequest& request, const ModelShape& shape, std::string_view model_name,
                         std::string_view model_version, const Job& job, std::string& out);
 

@@ -18,7 +18,8 @@ constexpr ModelShape kSmallEdge{"edge@1", 1, 2, 2, true, "packet"};  // a window
 
 class TensorReader : public ReaderTest {
  protected:
-  std::string read(std::string_view json, std::string_view binary = {}, const ModelShape& shape = kSmallEdge) {
+  std::string read(std::string_view json, std::string_view binary = {},
+                   const ModelShape& shape = kSmallEdge) {
     const Padded body(std::string(json) + std::string(binary));
     request_.clear();
     job_.rows.clear();
@@ -65,29 +66,36 @@ TEST_F(TensorReader, Json_FlatOrNestedData_FillsTheRows) {
 }
 
 TEST_F(TensorReader, Binary_InOrderOfInputs_IsCopied) {
-  ASSERT_EQ(read(R"({"inputs":[{"name":"state","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}},
+  ASSERT_EQ(
+      read(R"({"inputs":[{"name":"state","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}},
       {"name":"window","datatype":"FP32","shape":[1,3],"parameters":{"binary_data_size":12}}]})",
-                 bytes_of({7, 8, 1, 2, std::numeric_limits<float>::infinity()})),
-            "accepted");
+           bytes_of({7, 8, 1, 2, std::numeric_limits<float>::infinity()})),
+      "accepted");
   EXPECT_THAT(job_.states, ElementsAre(7, 8));
-  EXPECT_THAT(job_.rows, ElementsAre(1, 2, std::numeric_limits<float>::infinity()));  // the engine's to refuse
+  EXPECT_THAT(job_.rows,
+              ElementsAre(1, 2, std::numeric_limits<float>::infinity()));  // the engine's to refuse
 }
 
 TEST_F(TensorReader, Fp64_IsRounded) {
   std::string binary;
-  for (const double value : {0.1, 1e300, -2.0}) binary.append(reinterpret_cast<const char*>(&value), sizeof value);
-  ASSERT_EQ(read(R"({"inputs":[{"name":"window","datatype":"FP64","shape":[1,3],"parameters":{"binary_data_size":24}}]})",
-                 binary),
-            "accepted");
+  for (const double value : {0.1, 1e300, -2.0})
+    binary.append(reinterpret_cast<const char*>(&value), sizeof value);
+  ASSERT_EQ(
+      read(
+          R"({"inputs":[{"name":"window","datatype":"FP64","shape":[1,3],"parameters":{"binary_data_size":24}}]})",
+          binary),
+      "accepted");
   EXPECT_THAT(job_.rows, ElementsAre(0.1F, std::numeric_limits<float>::infinity(), -2));
 }
 
 TEST_F(TensorReader, Ue_TakesFeatures_WithoutState) {
-  ASSERT_EQ(read(R"({"inputs":[{"name":"features","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})", {}, kUeShape),
+  ASSERT_EQ(read(R"({"inputs":[{"name":"features","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})", {},
+                 kUeShape),
             "accepted");
   EXPECT_TRUE(job_.states.empty());
-  EXPECT_THAT(read(R"({"inputs":[{"name":"state","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})", {}, kUeShape),
-              HasSubstr("tensor \"state\" is not an input of ue@1.0.0; it takes \"features\""));
+  EXPECT_THAT(
+      read(R"({"inputs":[{"name":"state","datatype":"FP32","shape":[1,3],"data":[1,2,3]}]})", {}, kUeShape),
+      HasSubstr("tensor \"state\" is not an input of ue@1.0.0; it takes \"features\""));
 }
 
 TEST_F(TensorReader, Tensor_ThatDoesNotFit_IsNamed) {
@@ -96,33 +104,45 @@ TEST_F(TensorReader, Tensor_ThatDoesNotFit_IsNamed) {
               HasSubstr("inputs[0].datatype: tensor \"window\" is of INT64; FP32"));
   EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,4],"data":[1,2,3,4])"),
               HasSubstr("inputs[0].shape: tensor \"window\" has shape [1, 4]; [batch, 3] is expected"));
-  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[3],"data":[1,2,3])"), HasSubstr("has shape [3]"));
-  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[0,3],"data":[])"), HasSubstr("has shape [0, 3]"));
-  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[5,3],"data":[])"), HasSubstr("5 rows; at most 4"));
-  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[-1,3],"data":[])"), HasSubstr("inputs[0].shape[0]"));
+  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[3],"data":[1,2,3])"),
+              HasSubstr("has shape [3]"));
+  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[0,3],"data":[])"),
+              HasSubstr("has shape [0, 3]"));
+  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[5,3],"data":[])"),
+              HasSubstr("5 rows; at most 4"));
+  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[-1,3],"data":[])"),
+              HasSubstr("inputs[0].shape[0]"));
   EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,1,3],"data":[])"), HasSubstr("rank 2"));
   EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[2,3],"data":[1,2,3])"),
               HasSubstr("inputs[0].data: tensor \"window\" has 3 values; its shape [2, 3] has 6"));
-  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,3],"data":[1,2,3,4,5,6,7,8,9,10,11,12,13])"),
-              HasSubstr("more values than the largest batch has"));
-  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,3],"data":[[[1]]])"), HasSubstr("nested more deeply"));
+  EXPECT_THAT(
+      input(R"("name":"window","datatype":"FP32","shape":[1,3],"data":[1,2,3,4,5,6,7,8,9,10,11,12,13])"),
+      HasSubstr("more values than the largest batch has"));
+  EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,3],"data":[[[1]]])"),
+              HasSubstr("nested more deeply"));
   EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,3],"data":[1,"x",3])"),
               HasSubstr("inputs[0].data[1]: a number is expected, not \"x\""));
   EXPECT_THAT(input(R"("name":"window","datatype":"FP32","shape":[1,3])"), HasSubstr("neither data nor"));
-  EXPECT_THAT(input(R"("name":"x","datatype":"FP32","shape":[1,3])"), HasSubstr("tensor \"x\" is not an input of edge@1"));
+  EXPECT_THAT(input(R"("name":"x","datatype":"FP32","shape":[1,3])"),
+              HasSubstr("tensor \"x\" is not an input of edge@1"));
   EXPECT_THAT(input(R"("datatype":"FP32","shape":[1,3])"), HasSubstr("inputs[0].name: is missing"));
   EXPECT_THAT(read(R"({"inputs":[]})"), HasSubstr("tensor \"window\" is missing"));
   EXPECT_THAT(read("{}"), HasSubstr("tensor \"window\" is missing"));
   EXPECT_THAT(read(R"({"inputs":[)" + kWindow + "," + kWindow + "]}"), HasSubstr("given twice"));
-  EXPECT_THAT(read(R"({"inputs":[)" + kWindow + R"(,{"name":"state","datatype":"FP32","shape":[1,2],"data":[1,2]}]})"),
+  EXPECT_THAT(read(R"({"inputs":[)" + kWindow +
+                   R"(,{"name":"state","datatype":"FP32","shape":[1,2],"data":[1,2]}]})"),
               HasSubstr("\"state\" has 1 rows, \"window\" 2"));
 }
 
 TEST_F(TensorReader, Binary_OfAnotherLength_IsNamed) {
-  const std::string head = R"({"inputs":[{"name":"window","datatype":"FP32","shape":[1,3],"parameters":{"binary_data_size":)";
-  EXPECT_THAT(read(head + "11}}]}", std::string(11, 'x')), HasSubstr("binary_data_size 11; its shape [1, 3] has 12 bytes"));
-  EXPECT_THAT(read(head + "12}}]}", std::string(11, 'x')), HasSubstr("11 bytes left behind the JSON; 12 are expected"));
-  EXPECT_THAT(read(head + "12}}]}", std::string(13, 'x')), HasSubstr("1 bytes follow the last binary tensor"));
+  const std::string head =
+      R"({"inputs":[{"name":"window","datatype":"FP32","shape":[1,3],"parameters":{"binary_data_size":)";
+  EXPECT_THAT(read(head + "11}}]}", std::string(11, 'x')),
+              HasSubstr("binary_data_size 11; its shape [1, 3] has 12 bytes"));
+  EXPECT_THAT(read(head + "12}}]}", std::string(11, 'x')),
+              HasSubstr("11 bytes left behind the JSON; 12 are expected"));
+  EXPECT_THAT(read(head + "12}}]}", std::string(13, 'x')),
+              HasSubstr("1 bytes follow the last binary tensor"));
   EXPECT_THAT(read(head + "-1}}]}"), HasSubstr("binary_data_size: an integer from 0"));
   EXPECT_THAT(read(head + R"(12},"data":[1,2,3]}]})", std::string(12, 'x')), HasSubstr("both data and"));
   const Padded body("{}");
@@ -130,10 +150,11 @@ TEST_F(TensorReader, Binary_OfAnotherLength_IsNamed) {
 }
 
 TEST_F(TensorReader, Sequence_Rules_Hold) {
-  const auto sequence = [&](const std::string& parameters, const char* rows = "[1,3]", const char* data = "[1,2,3]",
-                            const std::string& more = "") {
-    return read(R"({"parameters":{)" + parameters + R"(},"inputs":[{"name":"window","datatype":"FP32","shape":)" + rows +
-                R"(,"data":)" + data + "}]" + more + "}");
+  const auto sequence = [&](const std::string& parameters, const char* rows = "[1,3]",
+                            const char* data = "[1,2,3]", const std::string& more = "") {
+    return read(R"({"parameters":{)" + parameters +
+                R"(},"inputs":[{"name":"window","datatype":"FP32","shape":)" + rows + R"(,"data":)" + data +
+                "}]" + more + "}");
   };
   ASSERT_EQ(sequence(R"("sequence_id":42,"sequence_start":true,"timeout":1500)"), "accepted");
   EXPECT_EQ(request_.sequence, "42");
@@ -145,18 +166,21 @@ TEST_F(TensorReader, Sequence_Rules_Hold) {
   ASSERT_EQ(sequence(R"("sequence_id":0)"), "accepted");
   EXPECT_EQ(request_.sequence, "");
   EXPECT_THAT(sequence(R"("sequence_start":true)"), HasSubstr("need a sequence_id other than 0"));
-  EXPECT_THAT(sequence(R"("sequence_id":-1)"), HasSubstr("parameters.sequence_id: a string or a non-negative integer"));
+  EXPECT_THAT(sequence(R"("sequence_id":-1)"),
+              HasSubstr("parameters.sequence_id: a string or a non-negative integer"));
   EXPECT_THAT(sequence(R"("sequence_id":1)", "[2,3]", "[1,2,3,4,5,6]"), HasSubstr("one row, not 2"));
   EXPECT_THAT(sequence(R"("sequence_id":1)", "[1,3]", "[1,2,3]", R"(,"outputs":[{"name":"next_state"}])"),
               HasSubstr("\"next_state\" cannot be asked for"));
 }
 
 TEST_F(TensorReader, Outputs_UnknownOrTwice_AreNamed) {
-  EXPECT_THAT(read(R"({"outputs":[{"name":"x"}],"inputs":[)" + kWindow + "]}"),
-              HasSubstr("outputs[0].name: \"x\" is not an output of edge@1; there are probability, next_state"));
+  EXPECT_THAT(
+      read(R"({"outputs":[{"name":"x"}],"inputs":[)" + kWindow + "]}"),
+      HasSubstr("outputs[0].name: \"x\" is not an output of edge@1; there are probability, next_state"));
   EXPECT_THAT(read(R"({"outputs":[{"name":"label"},{"name":"label"}]})"), HasSubstr("asked for twice"));
   EXPECT_THAT(read(R"({"outputs":[{}]})"), HasSubstr("outputs[0].name: is missing"));
-  EXPECT_THAT(read(R"({"outputs":[{"name":"label","parameters":{"classification":1}}]})"), HasSubstr("not supported"));
+  EXPECT_THAT(read(R"({"outputs":[{"name":"label","parameters":{"classification":1}}]})"),
+              HasSubstr("not supported"));
   EXPECT_THAT(read(R"({"inputs":[{"name":"window","parameters":{"shared_memory_region":"x"}}]})"),
               HasSubstr("shared memory is not supported"));
 }
@@ -164,7 +188,8 @@ TEST_F(TensorReader, Outputs_UnknownOrTwice_AreNamed) {
 TEST_F(TensorReader, Skipped_Values_MustBeJsonAllTheSame) {
   EXPECT_NE(read(R"({"inputs":[)" + kWindow + R"(],"other":tru})"), "accepted");
   EXPECT_NE(read(R"({"inputs":[)" + kWindow + R"(],"other":[1 2]})"), "accepted");
-  EXPECT_NE(read(R"({"inputs":[)" + kWindow + R"(],"other":)" + std::string(100'000, '[') + std::string(100'000, ']') + "}"),
+  EXPECT_NE(read(R"({"inputs":[)" + kWindow + R"(],"other":)" + std::string(100'000, '[') +
+                 std::string(100'000, ']') + "}"),
             "accepted");
   EXPECT_NE(read(R"({"inputs":[)" + kWindow + "]} trailing"), "accepted");
 }
@@ -180,18 +205,22 @@ TEST_F(TensorReader, Write_Json_DefaultOutputsOfTheTier) {
 }
 
 TEST_F(TensorReader, Write_Binary_OnlyWhatWasAskedFor) {
-  ASSERT_EQ(read(R"({"parameters":{"binary_data_output":true},"outputs":[{"name":"label"},{"name":"confidence",
-      "parameters":{"binary_data":false}},{"name":"probability"}],"inputs":[)" + kWindow + "]}"),
-            "accepted");
+  ASSERT_EQ(
+      read(R"({"parameters":{"binary_data_output":true},"outputs":[{"name":"label"},{"name":"confidence",
+      "parameters":{"binary_data":false}},{"name":"probability"}],"inputs":[)" +
+           kWindow + "]}"),
+      "accepted");
   answer(2);
   std::size_t json_bytes = 0;
   const std::string out = written(kSmallEdge, &json_bytes);
-  EXPECT_EQ(out.substr(0, json_bytes),
-            R"({"model_name":"edge","model_version":"1","outputs":[)"
-            R"({"name":"label","datatype":"BYTES","shape":[2,1],"parameters":{"binary_data_size":22}},)"
-            R"({"name":"confidence","datatype":"FP32","shape":[2,1],"data":[0.75,0.75]},)"
-            R"({"name":"probability","datatype":"FP32","shape":[2,1],"parameters":{"binary_data_size":8}}]})");
-  EXPECT_EQ(out.substr(json_bytes), std::string("\x09\0\0\0non-video\x05\0\0\0video", 22) + bytes_of({0.25F, 0.75F}));
+  EXPECT_EQ(
+      out.substr(0, json_bytes),
+      R"({"model_name":"edge","model_version":"1","outputs":[)"
+      R"({"name":"label","datatype":"BYTES","shape":[2,1],"parameters":{"binary_data_size":22}},)"
+      R"({"name":"confidence","datatype":"FP32","shape":[2,1],"data":[0.75,0.75]},)"
+      R"({"name":"probability","datatype":"FP32","shape":[2,1],"parameters":{"binary_data_size":8}}]})");
+  EXPECT_EQ(out.substr(json_bytes),
+            std::string("\x09\0\0\0non-video\x05\0\0\0video", 22) + bytes_of({0.25F, 0.75F}));
 }
 
 }  // namespace

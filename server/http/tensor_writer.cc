@@ -17,7 +17,8 @@ class InferWriter {
       return;
     }
     outputs_.push_back({OutputTensor::kProbability, {}});
-    if (shape.state_width != 0 && request.sequence.empty()) outputs_.push_back({OutputTensor::kNextState, {}});
+    if (shape.state_width != 0 && request.sequence.empty())
+      outputs_.push_back({OutputTensor::kNextState, {}});
   }
 
   std::size_t write(std::string_view name, std::string_view version, std::string& out) {
@@ -68,7 +69,9 @@ class InferWriter {
       each(tensor == OutputTensor::kProbability ? decision(row).probability : decision(row).confidence);
     }
   }
-  [[nodiscard]] std::string_view label(std::size_t row) const { return reelsense::name_of(decision(row).label); }
+  [[nodiscard]] std::string_view label(std::size_t row) const {
+    return reelsense::name_of(decision(row).label);
+  }
 
   void write_values(OutputTensor tensor, JsonWriter& json) const {
     if (tensor == OutputTensor::kLabel) {

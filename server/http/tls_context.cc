@@ -18,8 +18,7 @@ int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, cons
                     unsigned int offered_length, void*) {
   static constexpr unsigned char kOurs[] = "\x08http/1.1";
   unsigned char* chosen = nullptr;
-  const int result =
-      SSL_select_next_proto(&chosen, length, kOurs, sizeof kOurs - 1, offered, offered_length);
+  const int result = SSL_select_next_proto(&chosen, length, kOurs, sizeof kOurs - 1, offered, offered_length);
   *out = chosen;
   return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
@@ -31,7 +30,8 @@ Result<std::unique_ptr<ssl::context>> make_tls_context(const Config::Tls& config
   boost::system::error_code error;
   SSL_CTX* native = context->native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-  SSL_CTX_set_options(native, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(native,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);  // an idle connection keeps 34 kB less
   SSL_CTX_set_alpn_select_cb(native, choose_protocol, nullptr);
   // Without an id, resuming a session that showed a client certificate fails.

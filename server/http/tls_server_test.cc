@@ -43,7 +43,8 @@ Identity make_identity(const char* name, const Identity* issuer) {
   const X509* parent = issuer == nullptr ? certificate : issuer->certificate.get();
   X509_set_issuer_name(certificate, X509_get_subject_name(parent));
   if (issuer == nullptr) {
-    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
+    X509_EXTENSION* extension =
+        X509V3_EXT_conf_nid(nullptr, nullptr, NID_basic_constraints, "critical,CA:TRUE");
     X509_add_ext(certificate, extension, -1);
     X509_EXTENSION_free(extension);
   }
@@ -63,7 +64,8 @@ void write_pem(const std::filesystem::path& file, const Identity& identity, bool
 }
 
 // One request over TLS; the answer as it came, empty if the handshake or the request failed.
-std::string ask_tls(std::uint16_t port, const std::string& request, const Identity* identity, int version = 0) {
+std::string ask_tls(std::uint16_t port, const std::string& request, const Identity* identity,
+                    int version = 0) {
   Client tcp(port);
   const std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>> context(SSL_CTX_new(TLS_client_method()));
   if (version != 0) SSL_CTX_set_max_proto_version(context.get(), version);
@@ -78,7 +80,8 @@ std::string ask_tls(std::uint16_t port, const std::string& request, const Identi
   if (SSL_write(ssl.get(), request.data(), static_cast<int>(request.size())) <= 0) return {};
   std::string reply;
   char bytes[4096];
-  for (int got = 0; (got = SSL_read(ssl.get(), bytes, sizeof bytes)) > 0;) reply.append(bytes, static_cast<std::size_t>(got));
+  for (int got = 0; (got = SSL_read(ssl.get(), bytes, sizeof bytes)) > 0;)
+    reply.append(bytes, static_cast<std::size_t>(got));
   return reply;
 }
 
@@ -86,7 +89,9 @@ const std::string kGet = "GET /v1/models HTTP/1.1\r\nHost: t\r\nConnection: clos
 
 class TlsTest : public ServerTest {
  protected:
-  TlsTest() : authority_(make_identity("authority", nullptr)), server_identity_(make_identity("localhost", &authority_)) {
+  TlsTest()
+      : authority_(make_identity("authority", nullptr)),
+        server_identity_(make_identity("localhost", &authority_)) {
     write_pem(folder_ / "server.pem", server_identity_, false);
     write_pem(folder_ / "server.key", server_identity_, true);
     write_pem(folder_ / "ca.pem", authority_, false);
@@ -101,14 +106,16 @@ class TlsTest : public ServerTest {
 TEST_F(TlsTest, Tls_SmallAndLargeAnswers_ComeWhole) {
   start();
   EXPECT_THAT(ask_tls(server_->port(), kGet, nullptr), HasSubstr("HTTP/1.1 200 OK"));
-  const std::string page = ask_tls(server_->port(), "GET /docs HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", nullptr);
+  const std::string page =
+      ask_tls(server_->port(), "GET /docs HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", nullptr);
   EXPECT_THAT(page, HasSubstr("</html>"));
   std::string body = R"({"windows":[)";
   for (int i = 0; i < 200; ++i) body += (i == 0 ? "" : ",") + ue_window(std::to_string(i), 1, i);
   body += "]}";
   const std::string labels =
-      ask_tls(server_->port(), "POST /v1/classify HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: " +
-                                   std::to_string(body.size()) + "\r\n\r\n" + body,
+      ask_tls(server_->port(),
+              "POST /v1/classify HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: " +
+                  std::to_string(body.size()) + "\r\n\r\n" + body,
               nullptr);
   EXPECT_THAT(labels, HasSubstr(R"("flow":"199")"));
 }
@@ -131,7 +138,8 @@ TEST_F(TlsTest, ClientCertificate_OfTheAuthority_IsItsPrincipal) {
   EXPECT_EQ(ask_tls(server_->port(), kGet, nullptr), "");
   EXPECT_EQ(ask_tls(server_->port(), kGet, &stranger), "");
   // Certificates give the scopes infer and feedback.
-  EXPECT_THAT(ask_tls(server_->port(), "POST /v1/models/rescan HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", &device),
+  EXPECT_THAT(ask_tls(server_->port(),
+                      "POST /v1/models/rescan HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n", &device),
               HasSubstr("403 Forbidden"));
 }
 

@@ -30,7 +30,9 @@ void Worker::start() {
   thread_ = std::thread([this] { context_.run(); });
 }
 
-void Worker::post(std::function<void()> what) { boost::asio::post(context_, std::move(what)); }
+void Worker::post(std::function<void()> what) {
+  boost::asio::post(context_, std::move(what));
+}
 
 void Worker::drain() {
   post([this] {
@@ -76,7 +78,9 @@ void Worker::on_batch_end() {
   boost::asio::post(context_, [this] { fetch(); });
 }
 
-void Worker::submitted() { on_batch_end(); }
+void Worker::submitted() {
+  on_batch_end();
+}
 
 void Worker::fetch() {
   {
@@ -99,8 +103,9 @@ std::unique_ptr<Job> Worker::take_job() {
 }
 
 void Worker::give_back(std::unique_ptr<Job> job) {
-  const std::size_t bytes = (job->rows.capacity() + job->states.capacity() + job->next_states.capacity()) * sizeof(float) +
-                            job->packets.capacity() * sizeof(PacketIn) + job->answers.capacity() * sizeof(Answer);
+  const std::size_t bytes =
+      (job->rows.capacity() + job->states.capacity() + job->next_states.capacity()) * sizeof(float) +
+      job->packets.capacity() * sizeof(PacketIn) + job->answers.capacity() * sizeof(Answer);
   if (spare_.size() >= kSpareJobs || bytes > kSpareJobBytes) return;
   job->clear();
   spare_.push_back(std::move(job));

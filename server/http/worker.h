@@ -1,8 +1,9 @@
-// Worker: one io thread with its own io_context, the connections that live on it, and what they share: a JSON parser,
-// spare jobs, the Date field, request ids. It is the engine's listener for all of them: finished jobs are gathered and
-// cost the thread one wake-up a batch.
+// Worker: one io thread with its own io_context, the connections that live on it, and what they share: a JSON
+// parser, spare jobs, the Date field, request ids. It is the engine's listener for all of them: finished jobs
+// are gathered and cost the thread one wake-up a batch.
 //
-// Thread safety: on_done, on_batch_end, post, add and the stopping functions from any thread; the rest on its own.
+// Thread safety: on_done, on_batch_end, post, add and the stopping functions from any thread; the rest on its
+// own.
 #pragma once
 
 #include <boost/asio/io_context.hpp>

@@ -110,7 +110,8 @@ class CommandLine(CliTest):
         for arguments in (
             [], ["no-such"], ["classify"], ["classify", "--format", "xml", "x"], ["classify", "--max-flows", "-3", "x"],
             ["features"], ["features", "x.pcap", "--format", "npy"], ["model"], ["completion", "tcsh"],
-            ["classify", "--summary=xml", "x"], ["tail"], ["bench-server", "x"], ["classify", "--server", "nowhere", "x"],
+            ["classify", "--summary=xml", "x"], ["tail"], ["bench-server", "x"],
+            ["classify", "--server", "nowhere", "x"],
             ["tail", "--server", "ftp://a:1"], ["bench-server", "--server", "a:1", "--in-flight", "1", "x"],
         ):  # fmt: skip
             with self.subTest(arguments=arguments):

@@ -250,8 +250,8 @@ int run_bench(const BenchOptions& asked, const TrafficSample& sample, Output& ou
   plan.times.give_up_ns = plan.times.stop_ns + kPatienceNs;
   const BenchReport report = Run(plan, interrupt).go(std::move(model).value());
   out.write(options.json ? report_as_json(report) : report_as_text(report));
-  return report.windows == 0 || (!report.stopped_early.empty() && !interrupt.happened()) ? kExitServer
-                                                                                         : kExitOk;
+  if (interrupt.happened()) return kExitOk;  // the report says that it is of less than was asked for
+  return report.windows == 0 || !report.stopped_early.empty() ? kExitServer : kExitOk;
 }
 
 }  // namespace reelsense::cli
