@@ -6,12 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-OURS, LOGGED, FASTAPI, GRPC_AIO, MLSERVER = "reelsense", "reelsense-log", "fastapi", "grpc-aio", "mlserver"
+OURS, LOGGED, MLSERVER = "reelsense", "reelsense-log", "mlserver"
+FASTAPI, FASTAPI_ALONE = "fastapi", "fastapi-alone"
+GRPC_AIO, GRPC_AIO_ALONE = "grpc-aio", "grpc-aio-alone"
 NAMES = {
     OURS: "reelsense-server",
     LOGGED: "reelsense-server, inference log on",
     FASTAPI: "FastAPI + uvicorn",
+    FASTAPI_ALONE: "FastAPI + uvicorn, not batched",
     GRPC_AIO: "grpc.aio",
+    GRPC_AIO_ALONE: "grpc.aio, not batched",
     MLSERVER: "MLServer",
 }
 MODES = {"rest": "REST", "oip": "OIP REST", "stream": "gRPC stream", "unary": "gRPC unary"}
@@ -41,12 +45,14 @@ class Case:
 CASES = [
     Case("rest-1", OURS, "rest", 1, clients=64),
     Case("fastapi-1", FASTAPI, "rest", 1, clients=64),
+    Case("fastapi-alone-1", FASTAPI_ALONE, "rest", 1, clients=64),
     Case("rest-64", OURS, "rest", 64, clients=16),
     Case("fastapi-64", FASTAPI, "rest", 64, clients=16),
     Case("oip-1", OURS, "oip", 1, clients=64),
     Case("mlserver-1", MLSERVER, "oip", 1, clients=64),
     Case("stream-1", OURS, "stream", 1, clients=8),
     Case("aio-1", GRPC_AIO, "stream", 1, clients=8),
+    Case("aio-alone-1", GRPC_AIO_ALONE, "stream", 1, clients=8),
     Case("stream-16", OURS, "stream", 16, clients=8),
     Case("aio-16", GRPC_AIO, "stream", 16, clients=8),
     Case("unary-1", OURS, "unary", 1, clients=8, in_flight=32),

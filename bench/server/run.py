@@ -22,7 +22,21 @@ from pathlib import Path
 from subprocess import CalledProcessError
 
 from answers import check
-from cases import CASES, FASTAPI, GROWTH, GRPC_AIO, LIVE_FLOWS, LOGGED, MLSERVER, OURS, Case, Rounds, targets
+from cases import (
+    CASES,
+    FASTAPI,
+    FASTAPI_ALONE,
+    GROWTH,
+    GRPC_AIO_ALONE,
+    LIVE_FLOWS,
+    LOGGED,
+    MLSERVER,
+    NAMES,
+    OURS,
+    Case,
+    Rounds,
+    targets,
+)
 from load import Loader, LoadError, write_rows
 from memory import with_live_flows
 from report import as_json, machine, print_report, versions
@@ -74,9 +88,11 @@ def parse_arguments() -> argparse.Namespace:
 def start(name: str, binaries: Binaries, work: Path, protos: Path) -> Server:
     if name in (OURS, LOGGED):
         return start_reelsense(binaries, work, name, log=name == LOGGED)
-    if name == FASTAPI:
-        return start_fastapi(work)
-    return start_grpc_aio(work, protos) if name == GRPC_AIO else start_mlserver(work)
+    if name == MLSERVER:
+        return start_mlserver(work)
+    alone = ["--each-alone"] if name in (FASTAPI_ALONE, GRPC_AIO_ALONE) else []
+    begin = start_fastapi if name in (FASTAPI, FASTAPI_ALONE) else start_grpc_aio
+    return begin(work, name, protos, *alone)
 
 
 @contextlib.contextmanager
@@ -84,7 +100,7 @@ def started(cases: list[Case], binaries: Binaries, work: Path, protos: Path) -> 
     """The servers that the cases need, running."""
     servers: dict[str, Server] = {}
     try:
-        for name in (OURS, LOGGED, FASTAPI, GRPC_AIO, MLSERVER):
+        for name in NAMES:
             if any(case.server == name for case in cases):
                 servers[name] = start(name, binaries, work, protos)
         with running(*servers.values()):

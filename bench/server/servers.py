@@ -125,19 +125,19 @@ def start_reelsense(binaries: Binaries, folder: Path, name: str, *, log: bool) -
     return server
 
 
-def start_fastapi(folder: Path) -> Server:
+def start_python(script: str, folder: Path, name: str, protos: Path, *flags: str) -> tuple[Server, int]:
     port = free_port()
-    command = [sys.executable, HERE / "fastapi_server.py", "--model", MODEL, "--port", str(port)]
-    server = spawn("fastapi", command, folder, {})
-    server.http_port = port
+    command = [sys.executable, HERE / script, "--model", MODEL, "--port", str(port), *flags]
+    return spawn(name, command, folder, {"PYTHONPATH": str(protos)}), port
+
+
+def start_fastapi(folder: Path, name: str, protos: Path, *flags: str) -> Server:
+    server, server.http_port = start_python("fastapi_server.py", folder, name, protos, *flags)
     return server
 
 
-def start_grpc_aio(folder: Path, protos: Path) -> Server:
-    port = free_port()
-    command = [sys.executable, HERE / "grpc_aio_server.py", "--model", MODEL, "--port", str(port)]
-    server = spawn("grpc-aio", command, folder, {"PYTHONPATH": str(protos)})
-    server.grpc_port = port
+def start_grpc_aio(folder: Path, name: str, protos: Path, *flags: str) -> Server:
+    server, server.grpc_port = start_python("grpc_aio_server.py", folder, name, protos, *flags)
     return server
 
 

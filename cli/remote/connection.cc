@@ -1,5 +1,7 @@
 #include "cli/remote/connection.h"
 
+#include <grpc/support/log.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
@@ -107,6 +109,8 @@ std::chrono::system_clock::time_point hello_deadline() {
 }  // namespace
 
 Result<Connection> Connection::open(const ServerOptions& options) {
+  // What goes wrong is told by the commands, in one line; the library's own log is for who asks for it.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   Connection connection;
   auto url = parse_server_url(options.url);
   if (!url) return url.error();

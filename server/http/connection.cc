@@ -47,6 +47,7 @@ void Connection::on_started(const ErrorCode& error) {
   phase_ = Phase::kHead;
   set_deadline(refuse_ ? kRefusedS : services().config.http.idle_timeout_s);
   advance();
+  if (is_draining()) drain();  // the others were told before it was one of them
 }
 
 void Connection::set_deadline(double seconds) {

@@ -5,6 +5,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <future>
 #include <thread>
 #include <vector>
 
@@ -117,12 +118,16 @@ void HttpServer::Impl::accepted(Worker& worker, TcpSocket socket) {
   asio::post(worker.context(), [connection = std::move(connection), refuse] { connection->start(refuse); });
 }
 
+// Returns when it is closed: every connection there will ever be is then counted, and stop() waits for it.
 void HttpServer::Impl::close_acceptor() {
-  workers.front()->post([this] {
+  auto closed = std::make_shared<std::promise<void>>();
+  workers.front()->post([this, closed] {
     boost::system::error_code error;
     acceptor->close(error);
     pause->cancel();
+    closed->set_value();
   });
+  closed->get_future().wait();
 }
 
 Result<std::unique_ptr<HttpServer>> HttpServer::start(Services& services) {

@@ -159,10 +159,21 @@ def test_sigterm_answers_what_was_taken_and_takes_nothing_new(
     assert server.lines[-1]["event"] == "stopped"
 
 
-def test_a_client_that_holds_on_does_not_hold_the_end_up(start_server: Callable[..., Server]) -> None:
-    server = start_server("--server.drain-timeout-s", "1")
+@pytest.mark.parametrize("attempt", range(5))  # the connection is met at another moment each time
+def test_a_client_that_holds_on_does_not_hold_the_end_up(start_server: Callable[..., Server], attempt: int) -> None:
+    server = start_server("--server.drain-timeout-s", "0.3")
     with server.raw() as holding:
         holding.sendall(b"POST /v1/classify HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{")
+        time.sleep(attempt * 0.002)
+        server.terminate()
+        assert server.wait() == 0
+
+
+def test_streams_of_others_do_not_hold_the_end_up(start_server: Callable[..., Server]) -> None:
+    server = start_server("--server.drain-timeout-s", "600")
+    with grpc.insecure_channel(server.grpc_target) as channel, server.raw():
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert next(health).status == health_pb2.HealthCheckResponse.SERVING
         server.terminate()
         assert server.wait() == 0
 
