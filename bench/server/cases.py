@@ -35,7 +35,8 @@ class Case:
 
     @property
     def title(self) -> str:
-        return f"{NAMES[self.server]}: {MODES[self.mode]}, {self.windows} a {'message' if self.grpc else 'request'}"
+        what = "message" if self.grpc else "request"
+        return f"{NAMES[self.server]}: {MODES[self.mode]}, {self.windows} a {what}, {self.clients:,} clients"
 
     @property
     def grpc(self) -> bool:
@@ -83,6 +84,7 @@ class Round:
     client_cpus: float
     p50_ms: float
     p99_ms: float
+    other_cpus: float  # of processes that have no part in it
 
 
 Rounds = dict[str, list[Round]]

@@ -26,6 +26,8 @@ PACKAGES = (
     "numpy",
 )
 
+QUIET_CPUS = 0.1
+
 
 def machine() -> dict[str, Any]:
     model = "unknown"
@@ -94,6 +96,9 @@ def print_report(rounds: Rounds, memory: list[dict[str, int]], found: list[Targe
         digits = 0 if target.bound >= 1000 else 2
         value = spread(target.values, digits) + (f" {target.unit}" if target.unit else "")
         print(f"{'PASS' if target.met else 'MISS'}: {target.text}: {value}")
+    others = max((one.other_cpus for of in rounds.values() for one in of), default=0.0)
+    if others > QUIET_CPUS:
+        print(f"NOISY: other processes used up to {others:.1f} processors; run it on a quiet machine")
     for problem in problems:
         print(f"FAILED: {problem}")
 

@@ -151,7 +151,7 @@ def bench(args: argparse.Namespace) -> int:
     binaries = Binaries(args.server.resolve(), args.client.resolve())
     make_protos(work / "protos")
     write_rows(binaries.client, work / "rows.npy")
-    loader = Loader(binaries, work / "rows.npy", args.seconds, warmup=min(1.0, args.seconds / 2))
+    loader = Loader(binaries, work / "rows.npy", args.seconds)
     setting = {
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),

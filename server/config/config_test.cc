@@ -120,7 +120,7 @@ TEST_F(ConfigSetting, Sources_LaterWins) {
     const auto config = load_config(sources);
     return config ? config.value().scheduler.max_batch : -1;
   };
-  EXPECT_EQ(batch(), 64);
+  EXPECT_EQ(batch(), 128);
   sources.file = put("[scheduler]\nmax_batch = 1\nworkers = 3\n");
   EXPECT_EQ(batch(), 1);
   sources.environment["REELSENSE_SCHEDULER_MAX_BATCH"] = "2";
