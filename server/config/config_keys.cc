@@ -166,7 +166,8 @@ constexpr auto kSections = std::to_array<ConfigSection>({
     {"tls", "Encryption of both interfaces."},
     {"auth",
      "Who may ask. An address beyond loopback needs auth.keys_file, tls.client_ca or, said plainly, "
-     "auth.insecure_public. With tls.client_ca alone every client with a certificate may do everything."},
+     "auth.insecure_public. With tls.client_ca alone every client with a certificate has the scopes infer "
+     "and feedback."},
     {"limits", "How much one request and one client may ask for."},
     {"models", "Which models are served."},
     {"scheduler", "How windows become batches."},

@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "reelsense/base/sha256.h"
+#include "server/config/toml_text.h"
 
 namespace reelsense::server {
 
@@ -20,6 +21,7 @@ namespace {
 constexpr std::string_view kPrefix = "rs_";
 constexpr std::size_t kKeyBytes = 32;
 constexpr std::size_t kMostKeys = 10'000;
+constexpr std::size_t kLargestFile = 8 << 20;
 constexpr std::size_t kMostNames = 10'000;  // of client certificates
 constexpr std::size_t kLongestToken = 256;
 
@@ -98,15 +100,9 @@ Result<KeyEntry> read_key(const std::string& file, const toml::node& node) {
 }
 
 Result<std::vector<KeyEntry>> read_keys(const std::string& file) {
-  toml::table root;
-  try {
-    root = toml::parse_file(file);
-  } catch (const toml::parse_error& error) {
-    const auto line = error.source().begin.line;
-    const std::string where = line > 0 ? file + ":" + std::to_string(line) : file;
-    return Error{ErrorCode::kInvalidArgument,
-                 "auth.keys_file: " + where + ": " + std::string(error.description())};
-  }
+  const Result<toml::table> read = read_toml(file, kLargestFile);
+  if (!read) return read.error().in("auth.keys_file");
+  const toml::table& root = read.value();
   std::vector<KeyEntry> entries;
   for (const auto& [key, value] : root) {
     const toml::array* const list = value.as_array();
@@ -214,6 +210,9 @@ Authenticator::~Authenticator() = default;
 Result<std::unique_ptr<Authenticator>> Authenticator::open(const Config& config) {
   auto impl = std::make_unique<Impl>(config);
   Principal anonymous;
+  if (!config.tls.client_ca.empty()) {  // somebody with a certificate, but nobody says who: no administrator
+    anonymous.scopes = static_cast<std::uint8_t>(Scope::kInfer) | static_cast<std::uint8_t>(Scope::kFeedback);
+  }
   anonymous.windows_per_s = config.limits.windows_per_s;
   anonymous.requests_per_s = config.limits.requests_per_s;
   impl->anonymous = std::make_shared<const Principal>(anonymous);

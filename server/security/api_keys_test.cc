@@ -114,6 +114,16 @@ TEST(Authenticator, WithoutKeys_EverybodyIsAnonymousWithTheDefaultLimits) {
   EXPECT_TRUE(result.principal->may(Scope::kAdmin));
 }
 
+TEST(Authenticator, CertificatesWithoutKeys_GiveNobodyAdmin) {
+  Config config;
+  config.tls.client_ca = "ca.pem";
+  const auto auth = std::move(Authenticator::open(config)).value();
+  const AuthResult result = auth->authenticate("", "probe-1");
+  ASSERT_EQ(result.code, AuthCode::kOk);
+  EXPECT_TRUE(result.principal->may(Scope::kFeedback));
+  EXPECT_FALSE(result.principal->may(Scope::kAdmin));
+}
+
 TEST(Authenticator, TrustedCertificate_IsAPrincipalWithoutAdmin) {
   Config config;
   config.auth.trust_client_certificates = true;
