@@ -54,10 +54,11 @@ std::optional<std::int64_t> parse_time_ns(std::string_view text) noexcept {
     const char c = place < in_whole ? text[whole + place] : text[fraction + (place - in_whole)];
     positive = positive || c != '0';
     if (d >= wanted) continue;
+    if (ns > kLatest / 10) return std::nullopt;
     ns = ns * 10 + (c - '0');
-    if (ns > kLatest) return std::nullopt;
   }
   if (negative && positive) return std::nullopt;
+  if (ns > kLatest) return std::nullopt;
   if (ns == 0) return 0;
   for (std::int64_t d = digits; d < wanted; ++d) {
     if (ns > kLatest / 10) return std::nullopt;

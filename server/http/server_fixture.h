@@ -143,6 +143,7 @@ class ServerTest : public ::testing::Test {
     std::string pattern = (std::filesystem::temp_directory_path() / "reelsense_http_XXXXXX").string();
     folder_ = ::mkdtemp(pattern.data());
     config_.http.listen = "127.0.0.1:0";
+    config_.http.request_timeout_s = 300;  // a sanitizer's build compiles a network for long
     config_.models.default_model = "reelsense-ue-linear";
     config_.log.file.clear();
     config_.analyses.folder = folder_.string();
