@@ -57,7 +57,7 @@ test: ## all tests, also under the address, undefined-behaviour and thread sanit
 	$(call build,asan,-DREELSENSE_SERVER=ON)
 	ctest --preset asan -j $(JOBS)
 	$(call build,tsan,-DREELSENSE_SERVER=ON,server_engine_test server_store_test)
-	build/tsan/bin/server_engine_test
+	build/tsan/bin/server_engine_test --gtest_filter=-SnapshotTest.*  # these run OpenVINO, which is not instrumented
 	build/tsan/bin/server_store_test
 
 .PHONY: bench
