@@ -116,7 +116,7 @@ def targets(rounds: Rounds, memory_bytes: list[float]) -> list[Target]:
         return one.per_cpu_s
 
     def ratio(one: Round, other: Round) -> float:
-        return one.per_cpu_s / other.per_cpu_s
+        return one.per_cpu_s / other.per_cpu_s if other.per_cpu_s else 0.0  # a peer that broke down proves nothing
 
     single = "FastAPI's REST, 1 a request"
     add(f"REST, 1 a request: 6 times {single}", "×", 6, ["rest-1", "fastapi-1"], ratio, True)

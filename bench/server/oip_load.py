@@ -157,7 +157,7 @@ class Load:
             "windows_per_s": self.answered / seconds,
             "windows_per_response": 1.0,
             "server_cpu_s": server,
-            "windows_per_server_cpu_s": self.answered / server,
+            "windows_per_server_cpu_s": self.answered / server if server else 0.0,
             "client_cpu_s": own,
             "latency_ms": {name: float(np.quantile(latency, q)) for name, q in QUANTILES} if len(latency) else {},
             "windows_not_sent": not_sent,
