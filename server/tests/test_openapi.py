@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 25  # of an operation
+EXAMPLES = 15  # of an operation
 
 
 @pytest.fixture(scope="module")

@@ -100,7 +100,9 @@ def test_mutual_tls(pki: SimpleNamespace, start_server: Callable[..., Server], s
     server = start_server("--tls.certificate", certificate, "--tls.key", key, "--tls.client-ca", pki.ca, scheme="https")
     as_client = {"verify": pki.ca, "cert": pki.client}
     assert server.post("/v1/classify", WINDOW, **as_client).status_code == 200
-    assert server.get("/v1/logs", **as_client).status_code == 200  # such a client may do everything
+    truth = {"truths": [{"flow": "f", "second": 1, "truth": "video"}]}
+    assert server.post("/v1/feedback", truth, **as_client).status_code == 200
+    assert server.get("/v1/logs", **as_client).status_code == 403  # somebody, but nobody says who: no administrator
     for cert in (None, pki.stranger):
         with pytest.raises(requests.exceptions.ConnectionError):
             requests.get(server.url + "/v2", verify=pki.ca, cert=cert, timeout=15)
