@@ -36,7 +36,8 @@ class Case:
     @property
     def title(self) -> str:
         what = "message" if self.grpc else "request"
-        return f"{NAMES[self.server]}: {MODES[self.mode]}, {self.windows} a {what}, {self.clients:,} clients"
+        clients = f"{self.clients:,} client{'s' if self.clients > 1 else ''}"
+        return f"{NAMES[self.server]}: {MODES[self.mode]}, {self.windows} a {what}, {clients}"
 
     @property
     def grpc(self) -> bool:
