@@ -69,6 +69,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // An exact-size heap block, so that a sanitizer sees a byte too many.
   const std::unique_ptr<char[]> bytes(new char[size + kJsonPadding]());
   if (size != 0) std::memcpy(bytes.get(), data, size);
+  // Behind it the client's next bytes, as a pipelined request would be: here the body's own last ones.
+  for (std::size_t i = 0; i < kJsonPadding && size != 0; ++i)
+    bytes[size + i] = bytes[i % 2 == 0 ? size - 1 : size / 2];
   const std::string_view body(bytes.get(), size);
   Job job;
   std::size_t windows = 0;

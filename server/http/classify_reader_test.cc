@@ -232,6 +232,24 @@ TEST_F(ClassifyReader, Cut_AtAnyByte_IsRefused) {
   }
 }
 
+// With brackets left open simdjson looks behind the body: what is there must neither complete it nor lead
+// astray.
+TEST_F(ClassifyReader, OpenBrackets_BeforeOtherBytes_AreRefusedAndLeaveThem) {
+  const std::string open[] = {R"({"windows":[{"flow":"a","second":1,"features":[1,2,3]})",
+                              R"({"windows":[{"flow":"a","second":1,"features":[1,2,{})", R"({"windows":[{})",
+                              R"({"flows":[{"flow":"p","packets":[{})", R"({"model":{})"};
+  for (const std::string& body : open) {
+    for (const char* behind :
+         {",", "]", "}", "]}", ",{\"flow\":\"b\"", "\"", ":", "7", "{", "[", ",1,", "}]}"}) {
+      const Padded padded(body, behind);
+      const std::string before(padded.padding());
+      job_.clear();
+      EXPECT_TRUE(read_classify(parser_, padded.view(), rules_, job_, windows_)) << body << behind;
+      EXPECT_EQ(padded.padding(), before);
+    }
+  }
+}
+
 class FeedbackReader : public ReaderTest {
  protected:
   std::string read(std::string_view text) {

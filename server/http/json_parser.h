@@ -6,7 +6,8 @@
 
 namespace reelsense::server {
 
-// Bytes that may be read behind the end of every body that is parsed.
+// Bytes that may be read behind the end of every body that is parsed; the first is written, and put back,
+// meanwhile.
 inline constexpr std::size_t kJsonPadding = 64;
 
 class JsonParser {

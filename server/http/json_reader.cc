@@ -22,7 +22,6 @@ std::string_view trimmed(std::string_view token) noexcept {
 // A token short enough for a message.
 std::string shown(std::string_view token) {
   constexpr std::size_t kLongest = 32;
-  token = trimmed(token);
   if (token.size() <= kLongest) return std::string(token);
   return std::string(token.substr(0, kLongest)) + "…";
 }
@@ -33,7 +32,8 @@ JsonParser::JsonParser() : impl_(std::make_unique<Impl>()) {}
 JsonParser::~JsonParser() = default;
 
 void JsonParser::trim() {
-  if (impl_->parser.capacity() > kParserKeeps) impl_ = std::make_unique<Impl>();
+  if (impl_->parser.capacity() > kParserKeeps || impl_->copy.capacity() > kParserKeeps)
+    impl_ = std::make_unique<Impl>();
 }
 
 std::string Where::text() const {
@@ -43,6 +43,25 @@ std::string Where::text() const {
   if (!out.empty()) out += '.';
   constexpr std::size_t kLongest = 64;
   return out + std::string(name.substr(0, kLongest));
+}
+
+// Bodies lie in buffers of the connection's (or the caller's), whose padding is nobody else's meanwhile.
+JsonReader::JsonReader(JsonParser& parser, std::string_view body)
+    : parser_(parser.impl().parser),
+      body_(body),
+      end_(body.empty() ? nullptr : const_cast<char*>(body.data()) + body.size()),
+      behind_(body.empty() ? '\0' : *end_) {
+  if (end_ != nullptr) *end_ = '\0';
+}
+
+JsonReader::~JsonReader() {
+  if (end_ != nullptr) *end_ = behind_;
+}
+
+std::string_view JsonReader::token_of(ondemand::value value) const {
+  const std::string_view token = value.raw_json_token();
+  if (token.data() < body_.data() || token.data() >= end_) return {};
+  return trimmed(token.substr(0, static_cast<std::size_t>(end_ - token.data())));
 }
 
 bool JsonReader::fail(Problem problem) {
@@ -89,11 +108,12 @@ bool JsonReader::unexpected(const Where& where, ondemand::value value, simdjson:
     if (type == ondemand::json_type::object) found = "an object";
     if (type == ondemand::json_type::array) found = "an array";
   }
-  if (found.empty()) found = shown(value.raw_json_token());
+  if (found.empty()) found = shown(token_of(value));
   return fail(where, std::string(expected) + " is expected, not " + found);
 }
 
 bool JsonReader::begin(ondemand::object& root) {
+  if (body_.empty()) return malformed(simdjson::EMPTY);
   const simdjson::padded_string_view padded(body_.data(), body_.size(), body_.size() + kJsonPadding);
   const auto error = parser_.iterate(padded).get(document_);
   parsed_ = error == simdjson::SUCCESS;
@@ -151,7 +171,7 @@ bool JsonReader::read(const Where& where, ondemand::value value, std::int64_t le
 }
 
 bool JsonReader::read_time(const Where& where, ondemand::value value, std::int64_t& ns) {
-  const std::optional<std::int64_t> time = parse_time_ns(trimmed(value.raw_json_token()));
+  const std::optional<std::int64_t> time = parse_time_ns(token_of(value));
   if (!time) {
     return unexpected(where, value, simdjson::INCORRECT_TYPE,
                       "seconds since the epoch, from 0 to the year 2200,");
@@ -164,7 +184,7 @@ bool JsonReader::read_time(const Where& where, ondemand::value value, std::int64
 
 bool JsonReader::read_raw(const Where& where, ondemand::value value, std::string_view& raw,
                           std::string_view& text) {
-  raw = trimmed(value.raw_json_token());
+  raw = token_of(value);
   return read(where, value, text);
 }
 

@@ -22,6 +22,7 @@ namespace ondemand = simdjson::ondemand;
 
 struct JsonParser::Impl {
   ondemand::parser parser;
+  std::string copy;  // of a body that something else follows
 };
 
 // A place in the document, as a chain on the stack; turned into text only when something is wrong there.
@@ -33,9 +34,15 @@ struct Where {
   [[nodiscard]] std::string text() const;  // "windows[3].features[7]"
 };
 
+// While a reader lives, the byte behind the body is 0: simdjson looks there when brackets are left open, and
+// what it finds must not be the client's, as the next request or a binary tensor would be. Then it is what it
+// was.
 class JsonReader {
  public:
-  JsonReader(JsonParser& parser, std::string_view body) : parser_(parser.impl().parser), body_(body) {}
+  JsonReader(JsonParser& parser, std::string_view body);
+  ~JsonReader();
+  JsonReader(const JsonReader&) = delete;
+  JsonReader& operator=(const JsonReader&) = delete;
 
   // Every function from here on returns false once something is wrong; then problem() says what.
   bool fail(const Where& where, std::string what);
@@ -74,8 +81,13 @@ class JsonReader {
   bool once(const Where& where, unsigned& seen, unsigned bit);
 
  private:
+  // The text of a value that is a scalar; empty: there is none, the document ends.
+  [[nodiscard]] std::string_view token_of(ondemand::value value) const;
+
   ondemand::parser& parser_;
   std::string_view body_;
+  char* end_;
+  char behind_;  // what was at end_
   ondemand::document document_;
   bool parsed_ = false;  // document_ is one
   std::optional<Problem> problem_;

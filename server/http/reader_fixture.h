@@ -19,11 +19,14 @@ inline const ModelShape kSocketShape{"socket@1.0.0", 2, 0, 0, false, "socket"};
 // A heap block of exactly the body and its padding, so that a sanitizer sees a byte too many.
 class Padded {
  public:
-  explicit Padded(std::string_view text) : size_(text.size()), bytes_(new char[text.size() + kJsonPadding]) {
+  // `behind`: what follows it, over and over, as the next request or a binary tensor may.
+  explicit Padded(std::string_view text, std::string_view behind = "7")
+      : size_(text.size()), bytes_(new char[text.size() + kJsonPadding]) {
     std::memcpy(bytes_.get(), text.data(), text.size());
-    std::memset(bytes_.get() + text.size(), '7', kJsonPadding);  // must not be taken for part of the body
+    for (std::size_t i = 0; i < kJsonPadding; ++i) bytes_[text.size() + i] = behind[i % behind.size()];
   }
   [[nodiscard]] std::string_view view() const { return {bytes_.get(), size_}; }
+  [[nodiscard]] std::string_view padding() const { return {bytes_.get() + size_, kJsonPadding}; }
 
  private:
   std::size_t size_;

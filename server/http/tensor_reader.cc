@@ -31,11 +31,20 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return out + "]";
 }
 
+// A copy if binary tensors follow: the reader needs the byte behind the JSON for itself.
+std::string_view json_part(JsonParser& parser, std::string_view body, std::size_t bytes) {
+  if (bytes == body.size()) return body;
+  std::string& copy = parser.impl().copy;
+  copy.reserve(bytes + kJsonPadding);
+  copy.assign(body.substr(0, bytes));
+  return {copy.data(), bytes};
+}
+
 class InferReader {
  public:
   InferReader(JsonParser& parser, std::string_view body, std::size_t json_bytes, const ModelShape& shape,
               std::size_t most_rows, InferRequest& request, Job& job)
-      : json_(parser, body.substr(0, json_bytes)),
+      : json_(parser, json_part(parser, body, json_bytes)),
         binary_(body.substr(json_bytes)),
         shape_(shape),
         most_rows_(most_rows),

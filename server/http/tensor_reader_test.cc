@@ -149,6 +149,14 @@ TEST_F(TensorReader, Binary_OfAnotherLength_IsNamed) {
   EXPECT_TRUE(read_infer(parser_, body.view(), 3, kSmallEdge, 4, request_, job_));
 }
 
+TEST_F(TensorReader, Json_LeftOpenBeforeTensors_IsRefused) {
+  const std::string json =
+      R"({"inputs":[{"name":"state","datatype":"FP32","shape":[1,2],"parameters":{"binary_data_size":8}})";
+  for (const char* binary : {R"(,{"name":)", "]}", ",", "}", R"(,{"name":"window"}]})", "\"\"\"\"\"\"\"\""}) {
+    EXPECT_NE(read(json, binary), "accepted") << binary;
+  }
+}
+
 TEST_F(TensorReader, Sequence_Rules_Hold) {
   const auto sequence = [&](const std::string& parameters, const char* rows = "[1,3]",
                             const char* data = "[1,2,3]", const std::string& more = "") {
