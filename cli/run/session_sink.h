@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "cli/output/row_writer.h"
-#include "cli/session.h"
 #include "reelsense/classifier/classifier.h"
+#include "reelsense/policy/session.h"
 
 namespace reelsense::cli {
 

@@ -1,4 +1,4 @@
-"""The session label in Python: the hold rule of ``cli/session.h``, for predictors that are no bundle.
+"""The session label in Python: the hold rule of ``reelsense/policy/session.h``, for predictors that are no bundle.
 
 A test holds it to ``reelsense classify --scope session``.
 """

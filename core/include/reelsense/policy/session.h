@@ -19,7 +19,7 @@
 
 #include <cstdint>
 
-namespace reelsense::cli {
+namespace reelsense {
 
 inline constexpr std::int64_t kSessionHoldSeconds = 20;
 inline constexpr std::uint64_t kActiveSecondBytes = 20'000;  // as the feature table's "active second"
@@ -75,4 +75,4 @@ class SessionScore {
   bool holds_ = false;
 };
 
-}  // namespace reelsense::cli
+}  // namespace reelsense

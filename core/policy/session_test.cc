@@ -1,8 +1,8 @@
-#include "cli/session.h"
+#include "reelsense/policy/session.h"
 
 #include <gtest/gtest.h>
 
-namespace reelsense::cli {
+namespace reelsense {
 namespace {
 
 SessionSecond traffic(float probability, std::uint64_t bytes_down) {
@@ -76,4 +76,4 @@ TEST(SessionScore, TwentyIdleSeconds_EndTheSession) {
 }
 
 }  // namespace
-}  // namespace reelsense::cli
+}  // namespace reelsense

@@ -1,0 +1,115 @@
+// The QoS policy: from labels over time to what an app or a network does for a session and its flows.
+//
+// FlowPolicy turns the windows of one flow into its DSCP; SessionPolicy turns the windows of all flows of a
+// session, second by second, into prefetch depth, buffer target and bitrate cap, each with its reason. The
+// rules are docs/explanation/qos-policy.md, the settings docs/reference/qos-policy.md.
+//
+// Invariants: nothing is allocated, everything is a pure function of the options and of the calls so far, and
+// the same on every machine (only IEEE +, −, ×, ÷). Every output stays within what the options allow, whatever
+// comes in. Thread safety: plain values.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "reelsense/base/result.h"
+#include "reelsense/model/ue_model.h"
+#include "reelsense/policy/policy_options.h"
+#include "reelsense/policy/session.h"
+#include "reelsense/policy/throughput.h"
+
+namespace reelsense {
+
+// Why a decision is as it is.
+enum class QosReason : std::uint8_t {
+  kDefault = 0,    // nothing known yet: what an app does without Reelsense
+  kVideo = 1,      // video, and the path keeps up
+  kCongested = 2,  // video, and the path does not keep up
+  kNonVideo = 3,   // other traffic
+  kUncertain = 4,  // not sure: safe values
+  kHold = 5,       // not sure since a moment: the last sure decision is held
+  kIdle = 6,       // silence between bursts: the last decision stays
+  kBulk = 7,       // a long transfer that is not video: may stand back
+};
+inline constexpr std::size_t kQosReasons = 8;
+const char* name_of(QosReason reason) noexcept;  // "default", "video", …
+
+// The code points that a flow may be given. Never NQB: video builds queues.
+inline constexpr std::uint8_t kDscpDefault = 0;
+inline constexpr std::uint8_t kDscpLowerEffort = 1;  // RFC 8622
+inline constexpr std::uint8_t kDscpVideo = 26;       // AF31, multimedia streaming of RFC 4594
+
+// One flow. Default-constructed for a new one; 16 bytes, so that a table can keep it in a flow's slot.
+class FlowPolicy {
+ public:
+  struct Mark {
+    std::uint8_t dscp = kDscpDefault;
+    QosReason reason = QosReason::kDefault;
+  };
+
+  // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of the
+  // flow, in the order of their seconds; seconds without packets are left out.
+  Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision, std::uint64_t bytes_up,
+            std::uint64_t bytes_down) noexcept;
+
+ private:
+  enum class State : std::uint8_t { kNew, kVideo, kNonVideo, kBulk, kUncertain };
+
+  [[nodiscard]] Mark mark(QosReason reason) const noexcept;
+
+  std::uint32_t second_ = 0;        // of the last window, its low 32 bits
+  std::uint32_t run_kilobytes_ = 0;  // of the present run of bulk
+  std::uint16_t run_seconds_ = 0;
+  std::uint8_t for_video_ = 0;      // sure seconds in a row that speak for leaving the state
+  std::uint8_t against_video_ = 0;
+  std::uint8_t unsure_ = 0;         // seconds since the last sure one
+  State state_ = State::kNew;
+};
+static_assert(sizeof(FlowPolicy) <= 16);
+
+// What to do for a session, from a second on.
+struct Qos {
+  std::uint32_t prefetch_depth = 0;    // clips to fetch ahead of the one that plays
+  std::uint32_t buffer_target_ms = 0;  // media to hold before fetching pauses
+  std::uint32_t max_bitrate_kbps = 0;  // 0: no limit
+  std::uint32_t throughput_kbps = 0;   // estimate that these rest on; 0: not known
+  QosReason prefetch_reason = QosReason::kDefault;
+  QosReason buffer_reason = QosReason::kDefault;
+  QosReason bitrate_reason = QosReason::kDefault;
+  bool changed = false;  // differs from the second before
+};
+
+struct SessionResult {
+  float probability = 0.5F;  // of video, by the hold rule of session.h
+  bool over = false;         // no packet for kSessionHoldSeconds
+  Qos qos;
+};
+
+// All flows of one client, app or device together.
+class SessionPolicy {
+ public:
+  explicit SessionPolicy(const PolicyOptions& options) noexcept;
+
+  // Adds a window of the open second. bins: 20 × 50 ms bytes down, then up; null if they are not known (then
+  // the second tells no throughput). mark: what FlowPolicy answered for this window.
+  void add(const Decision& decision, std::uint64_t bytes_up, std::uint64_t bytes_down, const std::uint32_t* bins,
+           FlowPolicy::Mark mark) noexcept;
+
+  // Closes second k. Call it for every second in turn, idle ones too.
+  SessionResult end_second(std::int64_t k) noexcept;
+
+  // As new, with the same options.
+  void reset() noexcept;
+
+ private:
+  PolicyOptions options_;
+  SessionScore score_;
+  SessionSecond open_;
+  ThroughputEstimate throughput_;
+  Qos qos_;
+};
+
+}  // namespace reelsense
