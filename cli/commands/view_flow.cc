@@ -18,8 +18,7 @@ std::uint32_t count_of(std::uint64_t packets) {
 SocketFlow::SocketFlow(FeatureWriter& writer, const ViewOptions& options, std::uint64_t number,
                        const FiveTuple& flow)
     : writer_(writer),
-      idle_ns_(options.idle_timeout_ns),
-      active_ns_(options.active_timeout_ns),
+      timeouts_{options.idle_timeout_ns, options.active_timeout_ns},
       coalescer_(options.coalesce_ns) {
   row_.flow_id = number;
   row_.flow = flow;
@@ -27,46 +26,33 @@ SocketFlow::SocketFlow(FeatureWriter& writer, const ViewOptions& options, std::u
 
 void SocketFlow::add(const ingest::SocketEvent& event) {
   if (event.bytes == 0) return;
-  const std::int64_t time_ns = std::max(event.time_ns, last_ns_);
-  const std::int64_t second = time_ns / kSecondNs;
-  close_before(second);
-  const std::int64_t tick = second * kSecondNs;
-  const bool over = first_ns_ < 0 || tick - last_ns_ >= idle_ns_ || tick - first_ns_ >= active_ns_;
-  if (!open_ && over) start(time_ns);
-  if (!open_) {
-    row_.second = second;
-    row_.packets_up = row_.packets_down = 0;
-    row_.bytes_up = row_.bytes_down = 0;
-    state_.open_window(second);
-    open_ = true;
-  }
-  last_ns_ = time_ns;
-  state_.add(event.direction, event.bytes, static_cast<std::uint32_t>(time_ns - tick));
-  const bool up = event.direction == Direction::kUp;
-  ++(up ? row_.packets_up : row_.packets_down);
-  (up ? row_.bytes_up : row_.bytes_down) += event.bytes;
-}
-
-void SocketFlow::start(std::int64_t time_ns) {
-  first_ns_ = time_ns;
-  state_.start(time_ns);
+  const std::int64_t time_ns = windows_.effective_ns(event.time_ns);
+  close_before(time_ns / kSecondNs);
+  windows_.add(timeouts_, event.direction, event.bytes, time_ns);
 }
 
 void SocketFlow::close_before(std::int64_t second) {
-  if (open_ && row_.second < second) close_window();
+  if (windows_.is_open() && windows_.second() < second) close_window();
 }
 
 void SocketFlow::close_window() {
-  state_.close_window(row_.second, features_.data(), bins_.data());
+  windows_.close(features_.data(), bins_.data());
+  const SocketWindows::Counts& counts = windows_.counts();
+  constexpr auto kUp = static_cast<std::size_t>(Direction::kUp);
+  constexpr auto kDown = static_cast<std::size_t>(Direction::kDown);
+  row_.second = windows_.second();
+  row_.packets_up = counts.events[kUp];
+  row_.packets_down = counts.events[kDown];
+  row_.bytes_up = counts.bytes[kUp];
+  row_.bytes_down = counts.bytes[kDown];
   row_.features = features_.data();
   row_.bins = bins_.data();
   writer_.write(row_);
-  open_ = false;
 }
 
 void SocketFlow::finish() {
   coalescer_.flush([this](const ingest::SocketEvent& e) { add(e); });
-  if (open_) close_window();
+  if (windows_.is_open()) close_window();
 }
 
 RecordFlow::RecordFlow(FeatureWriter& writer, const ViewOptions& options, std::uint64_t number,

@@ -6,8 +6,8 @@
 #include <cstdint>
 
 #include "cli/output/feature_writer.h"
+#include "reelsense/classifier/socket_window.h"
 #include "reelsense/features/record_state.h"
-#include "reelsense/features/socket_state.h"
 #include "reelsense/ingest/record_exporter.h"
 #include "reelsense/ingest/socket_model.h"
 
@@ -36,20 +36,15 @@ class SocketFlow {
   void finish();
 
  private:
-  void start(std::int64_t time_ns);
   void close_window();
 
   FeatureWriter& writer_;
-  std::int64_t idle_ns_;
-  std::int64_t active_ns_;
+  SocketTimeouts timeouts_;
   ingest::ReadCoalescer coalescer_;
-  SocketState state_;
+  SocketWindows windows_;
   SocketFeatureVector features_{};
   std::array<std::uint32_t, kBinValues> bins_{};
   WindowRow row_;
-  std::int64_t first_ns_ = -1;  // −1 before the first event
-  std::int64_t last_ns_ = 0;
-  bool open_ = false;
 };
 
 // The record view of one flow.

@@ -114,11 +114,12 @@ typedef struct rs_model_info {
   float threshold;       /* video if probability >= threshold */
   float uncertain_low;   /* uncertain if low < probability < high */
   float uncertain_high;
-  const char* kernel;    /* "avx2", "neon", "portable", …: what scores it on this machine */
-  size_t memory_bytes;   /* of the loaded model, about */
+  const char* kernel; /* "avx2", "neon", "portable", …: what scores it on this machine */
 } rs_model_info;
 RS_API void rs_model_info_init(rs_model_info* info, size_t size);
 RS_API rs_status rs_model_describe(rs_model_info* info, const rs_model* model);
+
+typedef enum rs_label { RS_NON_VIDEO = 0, RS_VIDEO = 1 } rs_label;
 
 typedef struct rs_decision {
   float probability; /* of video, calibrated */
@@ -127,8 +128,6 @@ typedef struct rs_decision {
   uint8_t uncertain; /* 1: not to be acted on alone */
   uint8_t reserved[2];
 } rs_decision;
-
-typedef enum rs_label { RS_NON_VIDEO = 0, RS_VIDEO = 1 } rs_label;
 
 /* Labels n full feature vectors, row-major [n, rs_feature_count(view of the model)], into decisions [n]. Allocates
  * nothing. A NaN is taken as the model takes it (trees: their default branch). */
@@ -260,8 +259,9 @@ typedef struct rs_options {
   size_t size;
   rs_view view;       /* must be the model's */
   uint32_t max_flows; /* 256; 1 … 16777216. About 520 bytes each */
-  int64_t idle_timeout_ns;   /* 120 s; 1 s … 1 day: a flow without packets ends */
-  int64_t active_timeout_ns; /* 3600 s; 1 s … 7 days: a flow begins anew */
+  int64_t idle_timeout_ns;   /* 120 s; 1 s … 1 day: a flow without packets ends. In the socket view its features begin
+                                anew instead, and its handle stays */
+  int64_t active_timeout_ns; /* 3600 s; 1 s … 7 days: the same for a flow that is that old */
   const rs_policy* policy;   /* NULL: the default; copied */
   void* user;                /* given to the callbacks */
   /* Each may be NULL. Rows of a second come first, then its rs_second; flows that end come when they end. */
@@ -271,7 +271,8 @@ typedef struct rs_options {
 } rs_options;
 RS_API void rs_options_init(rs_options* options, size_t size);
 
-/* `model` may be NULL: features without labels. RS_MISMATCH if its view is not options->view. */
+/* `model` may be NULL: features without labels. `options` may be NULL: the defaults, the model's view, no callbacks.
+ * RS_MISMATCH if the model's view is not options->view. */
 RS_API rs_status rs_classifier_create(rs_classifier** classifier, const rs_model* model, const rs_options* options,
                                       rs_error* error);
 /* Does not finish: what is open is dropped without a callback. Inside a callback it does nothing. */
@@ -299,7 +300,7 @@ typedef struct rs_frame {
   uint32_t wire_bytes;     /* length on the link; less than captured_bytes: taken as that */
 } rs_frame;
 /* Frames in the order they were captured; those that hold no readable IP packet are counted by reason. Fastest in
- * batches of 32 and more. */
+ * batches of 32 and more. RS_UNSUPPORTED: a link type that this library does not read. */
 RS_API rs_status rs_add_frames(rs_classifier* classifier, uint32_t link, const rs_frame* frames, size_t n);
 
 /* A packet of which the headers were read elsewhere. */
@@ -323,17 +324,18 @@ RS_API rs_status rs_add_packets(rs_classifier* classifier, const rs_packet* pack
 /* A connection was opened. *flow is never 0 and never given twice. If the table is full, the flow that was quiet for
  * longest is ended as RS_END_EVICTED. */
 RS_API rs_status rs_flow_open(rs_classifier* classifier, uint64_t* flow, int64_t now_ns);
-/* The app read or wrote `bytes` bytes (0 is nothing). RS_CLOSED: not one of the open flows. A time before the latest
- * seen counts as late and is taken as that one's second; one more than 300 s before it is a clock that was set: the open
- * windows close and every flow begins anew. */
+/* The app read or wrote `bytes` bytes, 2^31 at most; 0 only tells the time. RS_CLOSED: not one of the open flows. A time
+ * before the latest seen counts as late, in that one's second; one more than 300 s before it is a clock that was set: the
+ * open windows close and every flow begins anew. A time outside 1970 … 2200 is dropped and counted. */
 RS_API rs_status rs_flow_read(rs_classifier* classifier, uint64_t flow, uint64_t bytes, int64_t now_ns);
 RS_API rs_status rs_flow_write(rs_classifier* classifier, uint64_t flow, uint64_t bytes, int64_t now_ns);
 /* Its open window is labelled, then it ends. A second close is RS_CLOSED. */
 RS_API rs_status rs_flow_close(rs_classifier* classifier, uint64_t flow, int64_t now_ns);
 
-/* What is known of one flow so far, without waiting for its second to end: the features of the open window as if it
- * ended at now_ns, labelled. For decisions before the body of a response is read. Socket view. */
-RS_API rs_status rs_flow_peek(const rs_classifier* classifier, rs_decision* decision, uint64_t flow, int64_t now_ns);
+/* What is known of one flow so far, without waiting for its second to end: the open window, labelled as if its second
+ * ended now; the latest window's label where none is open; uncertain before the first. For decisions before the body of
+ * a response is read. */
+RS_API rs_status rs_flow_peek(const rs_classifier* classifier, rs_decision* decision, uint64_t flow);
 
 /* -- counters -- */
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <string>
 #include <utility>
 
+#include "check_options.h"
 #include "reelsense/features/feature_state.h"
 #include "reelsense/flow/event_clock.h"
 #include "reelsense/flow/flow_table.h"
@@ -122,10 +122,9 @@ struct Classifier::Impl {
   std::uint32_t active_count = 0;
   std::array<Block, 2> blocks;
 
-  // The batch being filled: rows, and where their features and bins lie.
+  // The batch being filled.
   std::size_t batch_count = 0;
   std::array<WindowRow, kBatch> rows;
-  std::array<std::uint32_t, kBatch> row_slots;
   alignas(64) std::array<float, kBatch * kFeatureCount> features;
   alignas(64) std::array<std::uint32_t, kBatch * kBinValues> bins;
   std::array<Decision, kBatch> decisions;
@@ -379,7 +378,7 @@ void Classifier::Impl::close_window(std::uint32_t slot) noexcept {
       .close_window(state.first_ns, second, row_features, row_bins);
 
   WindowRow& row = rows[n];
-  row_slots[n] = slot;
+  row.slot = slot;
   row.second = second;
   row.flow = five_tuple(slot);
   row.flow_id = flow_id(slot);
@@ -405,11 +404,13 @@ void Classifier::Impl::flush() noexcept {
   if (batch_count == 0) return;
   if (model != nullptr) {
     model->decide(features.data(), batch_count, decisions.data());
+  } else {
+    std::fill_n(decisions.begin(), batch_count, Decision{});
   }
   for (std::size_t i = 0; i < batch_count; ++i) {
     rows[i].decision = decisions[i];
     const bool video = decisions[i].label == Label::kVideo;
-    hot[row_slots[i]].video_windows += video ? 1 : 0;
+    hot[rows[i].slot].video_windows += video ? 1 : 0;
     stats.video_windows += video ? 1 : 0;
     stats.uncertain_windows += decisions[i].uncertain ? 1 : 0;
   }
@@ -470,6 +471,7 @@ void Classifier::Impl::end_flow(std::uint32_t slot, FlowEnd reason) noexcept {
   FlowSummary summary;
   summary.flow = five_tuple(slot);
   summary.flow_id = flow_id(slot);
+  summary.slot = slot;
   summary.first_ns = state.first_ns;
   summary.last_ns = table[slot].last_ns;
   summary.packets_up = state.packets[index_of(Direction::kUp)];
@@ -523,24 +525,7 @@ Classifier::~Classifier() = default;
 
 Result<Classifier> Classifier::create(const UeModel* model, ClassifierSink& sink,
                                       const ClassifierOptions& options) {
-  const auto refuse = [](const char* option, const std::string& expected, std::int64_t got) {
-    return Error{ErrorCode::kInvalidArgument,
-                 std::string(option) + " is " + std::to_string(got) + ", expected " + expected};
-  };
-  if (model != nullptr && model->view() != View::kPacket) {
-    return Error{ErrorCode::kMismatch, "model " + model->name() + " is one of view " +
-                                           std::string(model->schema().name) +
-                                           ", packets need one of view packet"};
-  }
-  if (options.max_flows < 1 || options.max_flows > FlowTable::kMaxCapacity) {
-    return refuse("max_flows", "1 to " + std::to_string(FlowTable::kMaxCapacity), options.max_flows);
-  }
-  if (options.idle_timeout_ns < kSecondNs || options.idle_timeout_ns > 86'400 * kSecondNs) {
-    return refuse("idle_timeout_ns", "1 s to 86400 s in ns", options.idle_timeout_ns);
-  }
-  if (options.active_timeout_ns < kSecondNs || options.active_timeout_ns > 604'800 * kSecondNs) {
-    return refuse("active_timeout_ns", "1 s to 604800 s in ns", options.active_timeout_ns);
-  }
+  if (const Status fits = check_options(model, View::kPacket, options); !fits) return fits.error();
   return Classifier(std::make_unique<Impl>(model, sink, options));
 }
 
@@ -565,6 +550,11 @@ void Classifier::finish() noexcept {
   impl_->fragments = FragmentTable{};
 }
 
+void Classifier::set_model(const UeModel* model) noexcept {
+  assert(model == nullptr || model->view() == View::kPacket);
+  impl_->model = model;
+}
+
 const ClassifierStats& Classifier::stats() const noexcept {
   return impl_->stats;
 }
@@ -575,6 +565,10 @@ std::uint32_t Classifier::held_packets() const noexcept {
 
 std::size_t Classifier::bytes_per_flow() noexcept {
   return kBytesPerFlow;
+}
+
+std::size_t Classifier::memory_bytes() const noexcept {
+  return sizeof(Impl) + impl_->table.capacity() * kBytesPerFlow;
 }
 
 }  // namespace reelsense

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LAYERS = ["base", "packet", "flow", "features", "model", "policy", "classifier", "capi"]
+LAYERS = ["base", "packet", "flow", "features", "model", "policy", "classifier", "feedback", "capi"]
 # No I/O, threads, clocks, exceptions or locale in core.
 FORBIDDEN_STANDARD = {
     "iostream", "fstream", "ostream", "istream", "sstream", "iomanip", "cstdio", "stdio.h", "filesystem", "thread",

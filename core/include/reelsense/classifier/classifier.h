@@ -26,8 +26,10 @@ inline constexpr std::size_t kBinValues = 2 * kBinsPerWindow;
 // One flow and second that had packets.
 struct WindowRow {
   std::int64_t second = 0;  // k: the window is [k, k+1) s since the epoch
-  FiveTuple flow;
-  std::uint64_t flow_id = 0;  // unique in this classifier's life, in order of first packets
+  FiveTuple flow;           // empty in the socket view
+  std::uint64_t flow_id =
+      0;  // unique in this classifier's life, in order of first packets; socket view: its handle
+  std::uint32_t slot = 0;  // below max_flows; the flow's alone from its first row until its end
   std::uint32_t packets_up = 0;
   std::uint32_t packets_down = 0;
   std::uint64_t bytes_up = 0;
@@ -43,6 +45,7 @@ const char* name_of(FlowEnd reason) noexcept;  // "finished", "idle", …
 struct FlowSummary {
   FiveTuple flow;
   std::uint64_t flow_id = 0;
+  std::uint32_t slot = 0;     // free again
   std::int64_t first_ns = 0;  // effective times of its first and last packet
   std::int64_t last_ns = 0;
   std::uint64_t packets_up = 0;
@@ -109,12 +112,16 @@ class Classifier {
   // End of input: releases held packets, closes every window, ends every flow. The classifier may be used
   // again.
   void finish() noexcept;
+  // Scores from the next closed window on; null or one of view packet. It must outlive the classifier.
+  void set_model(const UeModel* model) noexcept;
 
   [[nodiscard]] const ClassifierStats& stats() const noexcept;
   [[nodiscard]] std::uint32_t held_packets() const noexcept;
 
   // Bytes of state that one flow costs, index and history included.
   static std::size_t bytes_per_flow() noexcept;
+  // All that it holds once every flow was in use.
+  [[nodiscard]] std::size_t memory_bytes() const noexcept;
 
  private:
   struct Impl;
