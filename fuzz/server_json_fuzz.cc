@@ -1,4 +1,4 @@
-// The JSON bodies of /v1/classify and /v1/feedback: any bytes are refused with a reason, or leave a job whose
+// The JSON bodies of /v1/classify, /v1/feedback and /v1/observations: any bytes are refused with a reason, or leave a job whose
 // parts agree.
 #include <cmath>
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "server/http/classify_reader.h"
 #include "server/http/classify_writer.h"
+#include "server/http/observation_body.h"
 
 namespace {
 
@@ -16,6 +17,14 @@ using namespace reelsense::server;
 
 void require(bool promise) {
   if (!promise) std::abort();
+}
+
+constexpr std::size_t kMostObservations = 4;
+
+std::size_t find_view_width(std::string_view view) {
+  const reelsense::ViewSchema* const schema = reelsense::find_view(view);
+  require(schema != nullptr);
+  return schema->features.size();
 }
 
 // Small limits, so that the fuzzer reaches them.
@@ -61,6 +70,17 @@ void check_job(const Job& job, std::string_view body, const ClassifyRules& rules
   for (const PacketIn& packet : job.packets) require(packet.time_ns >= 0);
 }
 
+void check_batch(const ObservationBatch& batch) {
+  require(batch.observations.size() <= kMostObservations);
+  require(batch.values.size() == batch.observations.size() * batch.width);
+  require(find_view_width(batch.view) == batch.width);
+  require(batch.epsilon >= kLeastEpsilon && batch.epsilon <= kMostEpsilon);
+  require(is_model_id(batch.model) && batch.model.size() <= kMostModelBytes);
+  require(!batch.sdk.empty() && batch.sdk.size() <= kMostSdkBytes && batch.schema_hash.size() == 64);
+  for (const std::int16_t code : batch.values) require(code >= -32767);
+  for (const Observation& one : batch.observations) require(one.confidence >= 0.5F && one.confidence <= 1);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -84,6 +104,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<TruthIn> truths;
   const auto feedback = read_feedback(parser, body, rules, truths);
   require(feedback ? !feedback->detail.empty() : truths.size() <= rules.windows);
+  ObservationBatch batch;
+  if (const auto problem = read_observation_batch(parser, body, kMostObservations, batch)) {
+    require(!problem->detail.empty());
+  } else {
+    check_batch(batch);
+  }
   std::string reference;
   if (!read_alias(parser, body, reference)) require(!reference.empty());
   return 0;
