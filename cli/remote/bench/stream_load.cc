@@ -37,6 +37,7 @@ struct Client {
   std::size_t in_flight = 0;  // windows
   bool started = false;
   bool writing = false;
+  bool held = false;  // the transport keeps the latest message for the one that was to follow
   bool half_closed = false;
   bool over = false;  // the server ended it, or it never began
   Tag start{this, Step::kStart};
@@ -119,7 +120,8 @@ void StreamLoad::send(Client& client) {
   client.writing = true;
   // Another one follows at once: let the transport send them together.
   grpc::WriteOptions together;
-  if (has_room(client) && next_due(client.number, client.sent, now, due_ns)) together.set_buffer_hint();
+  client.held = has_room(client) && next_due(client.number, client.sent, now, due_ns);
+  if (client.held) together.set_buffer_hint();
   client.stream->Write(to_buffer(bytes_), together, &client.write);
 }
 
@@ -146,7 +148,10 @@ void StreamLoad::on_event(const Tag& tag, bool ok) {
       break;
     case Step::kWrite:
       client.writing = false;
-      if (ok) closing_ ? half_close(client) : send(client);
+      if (!ok) break;
+      closing_ ? half_close(client) : send(client);
+      // The time to send is over and nothing follows: the end of the stream takes the held message along.
+      if (client.held && !client.writing) half_close(client);
       break;
     case Step::kWritesDone:
       break;
