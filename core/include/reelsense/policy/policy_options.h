@@ -1,9 +1,9 @@
-// PolicyOptions: every setting of the QoS policy, and the one table of their names, units, ranges, defaults and
-// meanings. The table is the source of docs/reference/qos-policy.md, its JSON schema, `reelsense decide
-// --policy` and the C ABI. Thread safety: plain values and constants.
+// PolicyOptions: every setting of the QoS policy, and the one table of their names, units, ranges, defaults
+// and meanings. The table is the source of docs/reference/qos-policy.md, of its JSON schema, of `reelsense
+// decide
+// --policy` and of rs_policy_set. Thread safety: plain values and constants.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -11,33 +11,73 @@
 
 namespace reelsense {
 
+// Meanings, units and ranges: policy_keys(). All are numbers; counts are whole ones, switches 0 or 1.
 struct PolicyOptions {
-  // What an app does when nothing is known.
   double default_prefetch_depth = 2;
   double default_buffer_target_ms = 10'000;
   double default_max_bitrate_kbps = 0;
+  double video_prefetch_depth = 3;
+  double video_buffer_target_ms = 10'000;
+  double congested_prefetch_depth = 1;
+  double congested_buffer_target_ms = 5'000;
+  double min_bitrate_kbps = 300;
+  double ample_kbps = 6'000;
+  double video_share = 0.85;
+  double congested_share = 0.55;
+
+  double active_bytes = 10'000;
+  double video_probability = 0.9;
+  double non_video_score = 0.3;
+  double leave_seconds = 8;
+  double hold_seconds = 10;
+  double idle_seconds = 20;
+
+  double busy_bins = 8;
+  double throughput_samples = 5;
+  double robust_limit = 0.5;
+  double raise_seconds = 5;
+  double raise_factor = 1.5;
+
+  double full_bins = 18;
+  double flat_ratio = 2.5;
+  double falling_ratio = 0.6;
+  double competing_share = 0.4;
+  double congested_enter_seconds = 4;
+  double congested_leave_seconds = 6;
+
+  double flow_enter_seconds = 2;
+  double flow_sure_probability = 0.95;
+  double flow_leave_seconds = 4;
+  double flow_hold_seconds = 10;
+  double bulk_seconds = 15;
+  double bulk_kbps = 300;
+  double bulk_direction_ratio = 10;
+  double bulk_gap_seconds = 5;
+  double bulk_leave_seconds = 30;
+  double bulk_lower_effort = 1;
 };
 
 struct PolicyKey {
   const char* name;
-  const char* unit;
-  const char* help;
-  double low;  // smallest and largest value
+  const char* unit;  // "ms", "kbit/s", …; "1" for counts and ratios
+  const char* help;  // one sentence or two
+  double low;        // smallest and largest value
   double high;
   double standard;  // default
   bool whole;       // only whole numbers
   double PolicyOptions::*member;
 };
 
-// All settings, in the order of the documentation.
+// All settings, in the order of the documentation. Static.
 std::span<const PolicyKey> policy_keys() noexcept;
 
-// kNotFound names the nearest setting; kInvalidArgument names the setting and its range. On an error nothing
-// changes.
+// kNotFound names the nearest setting; kInvalidArgument names the setting, its value and its range. On an
+// error nothing changes.
 Status set_policy(PolicyOptions& options, std::string_view key, double value);
 Result<double> get_policy(const PolicyOptions& options, std::string_view key);
 
-// Settings that contradict each other ("leave above enter"); call it after the last set_policy.
+// kInvalidArgument names two settings that contradict each other (one to leave above the one to enter). A
+// policy that contradicts itself still stays within its bounds, but does not mean what was intended.
 Status check_policy(const PolicyOptions& options);
 
 }  // namespace reelsense

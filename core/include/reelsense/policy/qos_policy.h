@@ -5,8 +5,8 @@
 // rules are docs/explanation/qos-policy.md, the settings docs/reference/qos-policy.md.
 //
 // Invariants: nothing is allocated, everything is a pure function of the options and of the calls so far, and
-// the same on every machine (only IEEE +, −, ×, ÷). Every output stays within what the options allow, whatever
-// comes in. Thread safety: plain values.
+// the same on every machine (only IEEE +, −, ×, ÷). Every output stays within what the options allow,
+// whatever comes in. Thread safety: plain values.
 #pragma once
 
 #include <array>
@@ -50,22 +50,27 @@ class FlowPolicy {
     QosReason reason = QosReason::kDefault;
   };
 
-  // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of the
-  // flow, in the order of their seconds; seconds without packets are left out.
-  Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision, std::uint64_t bytes_up,
-            std::uint64_t bytes_down) noexcept;
+  // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of
+  // the flow, in the order of their seconds; seconds without packets are left out.
+  Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
+            std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept;
 
  private:
   enum class State : std::uint8_t { kNew, kVideo, kNonVideo, kBulk, kUncertain };
 
-  [[nodiscard]] Mark mark(QosReason reason) const noexcept;
+  Mark step_quiet(const PolicyOptions& options, std::uint32_t second) noexcept;
+  Mark step_unsure(const PolicyOptions& options) noexcept;
+  Mark step_video(const PolicyOptions& options, float probability) noexcept;
+  Mark step_other(const PolicyOptions& options, std::uint32_t pause, std::uint64_t bytes,
+                  bool one_way) noexcept;
+  [[nodiscard]] Mark mark(const PolicyOptions& options, QosReason reason) const noexcept;
 
-  std::uint32_t second_ = 0;        // of the last window, its low 32 bits
-  std::uint32_t run_kilobytes_ = 0;  // of the present run of bulk
+  std::uint32_t second_ = 0;         // of the last active window, its low 32 bits
+  std::uint32_t run_kilobytes_ = 0;  // of the windows that may become bulk
   std::uint16_t run_seconds_ = 0;
-  std::uint8_t for_video_ = 0;      // sure seconds in a row that speak for leaving the state
-  std::uint8_t against_video_ = 0;
-  std::uint8_t unsure_ = 0;         // seconds since the last sure one
+  std::uint8_t video_run_ = 0;  // sure windows in a row, unsure ones between them not counted
+  std::uint8_t other_run_ = 0;
+  std::uint8_t unsure_ = 0;  // windows since the last sure one
   State state_ = State::kNew;
 };
 static_assert(sizeof(FlowPolicy) <= 16);
@@ -95,8 +100,8 @@ class SessionPolicy {
 
   // Adds a window of the open second. bins: 20 × 50 ms bytes down, then up; null if they are not known (then
   // the second tells no throughput). mark: what FlowPolicy answered for this window.
-  void add(const Decision& decision, std::uint64_t bytes_up, std::uint64_t bytes_down, const std::uint32_t* bins,
-           FlowPolicy::Mark mark) noexcept;
+  void add(const Decision& decision, std::uint64_t bytes_up, std::uint64_t bytes_down,
+           const std::uint32_t* bins, FlowPolicy::Mark mark) noexcept;
 
   // Closes second k. Call it for every second in turn, idle ones too.
   SessionResult end_second(std::int64_t k) noexcept;
@@ -105,11 +110,49 @@ class SessionPolicy {
   void reset() noexcept;
 
  private:
+  enum class State : std::uint8_t { kUnknown, kVideo, kNonVideo };
+  enum class Verdict : std::uint8_t { kVideo, kNonVideo, kUnsure, kQuiet };
+
+  // Sums over the open second.
+  struct Second {
+    SessionSecond session;
+    std::uint64_t video_bytes = 0;      // down, of flows marked as video
+    std::uint64_t competing_bytes = 0;  // down, of what is surely not video
+    PolicyBins video_bins{};
+    PolicyBins other_bins{};
+  };
+
+  [[nodiscard]] Verdict judge(double score) const noexcept;
+  QosReason move_on(Verdict verdict) noexcept;
+  void follow_path() noexcept;
+  void enter_congestion() noexcept;
+  void decide_video(QosReason reason) noexcept;
+  void decide_defaults(QosReason reason) noexcept;
+  void step_depth() noexcept;
+  void step_cap() noexcept;
+  [[nodiscard]] double cap_target() const noexcept;
+
   PolicyOptions options_;
   SessionScore score_;
-  SessionSecond open_;
+  Second open_;
   ThroughputEstimate throughput_;
   Qos qos_;
+
+  // Times in seconds are unsigned, so that their differences are defined whatever the caller's clock does.
+  std::uint64_t now_ = 0;
+  std::uint64_t last_sure_ = 0;
+  std::uint64_t last_video_ = 0;
+  std::uint64_t depth_changed_ = 0;
+  std::uint64_t cap_changed_ = 0;
+  std::uint64_t congestion_left_ = 0;
+  double depth_ = 0;
+  double cap_ = 0;  // kbit/s
+  double pressure_ = 0;
+  double relief_needed_ = 0;  // seconds of relief that end congestion
+  std::uint32_t unsure_ = 0;  // active seconds since the last sure one
+  State state_ = State::kUnknown;
+  bool congested_ = false;
+  bool was_congested_ = false;  // ever
 };
 
 }  // namespace reelsense

@@ -1,0 +1,191 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "reelsense/policy/qos_policy.h"
+
+namespace reelsense {
+namespace {
+
+Decision labelled(float probability) {
+  Decision decision;
+  decision.probability = probability;
+  decision.label = probability >= 0.5F ? Label::kVideo : Label::kNonVideo;
+  decision.confidence = probability >= 0.5F ? probability : 1 - probability;
+  decision.uncertain = probability > 0.1F && probability < 0.89F;
+  return decision;
+}
+
+// One flow under one policy, second by second.
+class Flow {
+ public:
+  explicit Flow(PolicyOptions options = {}) : options_(options) {}
+
+  FlowPolicy::Mark step(float probability, std::uint64_t down = 200'000, std::uint64_t up = 5'000) {
+    return policy_.step(options_, second_++, labelled(probability), up, down);
+  }
+  FlowPolicy::Mark steps(int n, float probability, std::uint64_t down = 200'000, std::uint64_t up = 5'000) {
+    FlowPolicy::Mark mark;
+    for (int i = 0; i < n; ++i) mark = step(probability, down, up);
+    return mark;
+  }
+  void pause(std::int64_t seconds) { second_ += seconds; }
+
+ private:
+  PolicyOptions options_;
+  FlowPolicy policy_;
+  std::int64_t second_ = 1'700'000'000;
+};
+
+void expect(FlowPolicy::Mark mark, std::uint8_t dscp, QosReason reason) {
+  EXPECT_EQ(mark.dscp, dscp);
+  EXPECT_EQ(mark.reason, reason) << name_of(mark.reason);
+}
+
+TEST(FlowPolicy, NewFlowWithFewBytes_IsDefault) {
+  Flow flow;
+  expect(flow.step(0.99F, 500, 500), kDscpDefault, QosReason::kDefault);
+}
+
+TEST(FlowPolicy, TwoSureVideoWindows_GetAf31) {
+  Flow flow;
+  expect(flow.step(0.92F), kDscpDefault, QosReason::kDefault);
+  expect(flow.step(0.92F), kDscpVideo, QosReason::kVideo);
+}
+
+TEST(FlowPolicy, VerySureVideoWindow_GetsAf31AtOnce) {
+  Flow flow;
+  expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
+}
+
+TEST(FlowPolicy, OneVideoWindowInADownload_DoesNotMoveIt) {
+  Flow flow;
+  flow.steps(5, 0.02F);
+  expect(flow.step(0.92F), kDscpDefault, QosReason::kHold);
+  expect(flow.step(0.02F), kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPolicy, VideoThroughAFewOtherWindows_KeepsAf31) {
+  Flow flow;
+  flow.steps(3, 0.97F);
+  expect(flow.steps(3, 0.02F), kDscpVideo, QosReason::kHold);
+  expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
+  expect(flow.steps(3, 0.02F), kDscpVideo, QosReason::kHold);
+  expect(flow.step(0.02F), kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPolicy, SilenceAndTrickle_KeepTheMark) {
+  Flow flow;
+  flow.steps(2, 0.97F);
+  flow.pause(30);
+  expect(flow.step(0.3F, 400, 100), kDscpVideo, QosReason::kIdle);
+  expect(flow.step(0.02F, 400, 100), kDscpVideo, QosReason::kIdle);
+}
+
+TEST(FlowPolicy, Unsure_IsHeldAndThenDefault) {
+  Flow flow;
+  flow.steps(2, 0.97F);
+  expect(flow.steps(10, 0.6F), kDscpVideo, QosReason::kHold);
+  expect(flow.step(0.6F), kDscpDefault, QosReason::kUncertain);
+  expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
+}
+
+TEST(FlowPolicy, UnsureFromTheStart_IsDefault) {
+  Flow flow;
+  expect(flow.step(0.6F), kDscpDefault, QosReason::kUncertain);
+}
+
+TEST(FlowPolicy, LongDownload_IsBulk) {
+  Flow flow;
+  expect(flow.steps(14, 0.02F), kDscpDefault, QosReason::kNonVideo);
+  expect(flow.step(0.02F), kDscpLowerEffort, QosReason::kBulk);
+}
+
+TEST(FlowPolicy, LongUpload_IsBulk) {
+  Flow flow;
+  expect(flow.steps(15, 0.02F, 5'000, 200'000), kDscpLowerEffort, QosReason::kBulk);
+}
+
+TEST(FlowPolicy, Call_IsNeverBulk) {
+  Flow flow;
+  for (int i = 0; i < 600; ++i) expect(flow.step(0.02F, 150'000, 90'000), kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPolicy, SlowTransfer_IsNotBulk) {
+  Flow flow;
+  expect(flow.steps(100, 0.02F, 15'000, 500), kDscpDefault, QosReason::kNonVideo);  // 124 kbit/s
+}
+
+TEST(FlowPolicy, AudioWithPauses_IsNotBulk) {
+  Flow flow;
+  for (int i = 0; i < 60; ++i) {
+    expect(flow.step(0.02F, 300'000, 6'000), kDscpDefault, QosReason::kNonVideo);
+    flow.pause(9);
+  }
+}
+
+TEST(FlowPolicy, BulkThatStandsBack_StaysBulk) {
+  Flow flow;
+  flow.steps(20, 0.02F);
+  expect(flow.steps(25, 0.02F, 2'000, 100), kDscpLowerEffort, QosReason::kIdle);
+  flow.pause(3);
+  expect(flow.step(0.02F), kDscpLowerEffort, QosReason::kBulk);
+}
+
+TEST(FlowPolicy, BulkThatEnded_IsBulkNoMore) {
+  Flow flow;
+  flow.steps(20, 0.02F);
+  flow.pause(40);
+  expect(flow.step(0.02F), kDscpDefault, QosReason::kNonVideo);
+  Flow trickle;
+  trickle.steps(20, 0.02F);
+  trickle.pause(40);
+  expect(trickle.step(0.02F, 400, 100), kDscpDefault, QosReason::kIdle);
+}
+
+TEST(FlowPolicy, BulkThatTurnsOutToBeVideo_GetsAf31) {
+  Flow flow;
+  flow.steps(20, 0.02F);
+  expect(flow.steps(2, 0.92F), kDscpVideo, QosReason::kVideo);
+}
+
+TEST(FlowPolicy, LowerEffortSwitchedOff_OnlyTheReasonSaysBulk) {
+  PolicyOptions options;
+  options.bulk_lower_effort = 0;
+  Flow flow(options);
+  expect(flow.steps(15, 0.02F), kDscpDefault, QosReason::kBulk);
+}
+
+// NQB is 45 (RFC 9956); no flow may ever get it, nor anything but the three code points.
+TEST(FlowPolicy, AnyInput_GivesOneOfThreeCodePointsAndNeverNqb) {
+  std::mt19937_64 random(7);
+  for (int flow = 0; flow < 200; ++flow) {
+    FlowPolicy policy;
+    PolicyOptions options;
+    for (const PolicyKey& key : policy_keys()) {
+      if (random() % 4 == 0) options.*(key.member) = random() % 2 == 0 ? key.low : key.high;
+    }
+    for (int i = 0; i < 200; ++i) {
+      Decision decision = labelled(static_cast<float>(random() % 1001) / 1000.0F);
+      if (random() % 8 == 0) decision.uncertain = !decision.uncertain;
+      const std::uint64_t up = random() >> (random() % 64);
+      const std::uint64_t down = random() >> (random() % 64);
+      const FlowPolicy::Mark mark =
+          policy.step(options, static_cast<std::int64_t>(random()), decision, up, down);
+      EXPECT_TRUE(mark.dscp == kDscpDefault || mark.dscp == kDscpVideo || mark.dscp == kDscpLowerEffort);
+      EXPECT_NE(mark.dscp, 45);
+      EXPECT_LT(static_cast<std::size_t>(mark.reason), kQosReasons);
+      EXPECT_NE(mark.reason, QosReason::kCongested);
+    }
+  }
+}
+
+TEST(QosReason, EveryReason_HasItsName) {
+  const char* const names[] = {"default",   "video", "congested", "non-video",
+                               "uncertain", "hold",  "idle",      "bulk"};
+  for (std::size_t i = 0; i < kQosReasons; ++i) EXPECT_STREQ(name_of(static_cast<QosReason>(i)), names[i]);
+  EXPECT_STREQ(name_of(static_cast<QosReason>(200)), "unknown");
+}
+
+}  // namespace
+}  // namespace reelsense
