@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,15 @@ def chromium_arguments(session: Session, spki_sha256: str) -> list[str]:
 
 
 def browse(
-    bed: testbed.Testbed, session: Session, spki_sha256: str, build: Path, folder: Path, net_log: Path | None
+    bed: testbed.Testbed,
+    session: Session,
+    spki_sha256: str,
+    build: Path,
+    folder: Path,
+    net_log: Path | None,
+    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """One run of the browser through the session: {events, requests, …}."""
+    """One run of the browser through the session: {events, requests, …}. `more` joins the plan of browse.mjs."""
     plan, result, log = folder / "plan.json", folder / "result.json", folder / "browse.log"
     peer = {
         "namespace": bed.server,
@@ -68,6 +75,7 @@ def browse(
                 "actions": session.actions(),
                 "netlog": str(net_log) if net_log else None,
                 "peer": peer if session.needs_peer else None,
+                **(more or {}),
             }
         )
     )

@@ -18,13 +18,21 @@ START_PATIENCE_S = 10
 
 @contextlib.contextmanager
 def emulated(
-    bed: testbed.Testbed, profile: dict[str, Any], seed: int, folder: Path, report: dict[str, Any]
+    bed: testbed.Testbed,
+    profile: dict[str, Any],
+    seed: int,
+    folder: Path,
+    report: dict[str, Any],
+    control: Path | None = None,
 ) -> Iterator[None]:
-    """Frames pass between client and server under the profile until the context is left; then `report` is filled."""
+    """Frames pass between client and server under the profile until the context is left; then `report` is filled.
+    `control`: where the emulator's control socket is to be."""
     file, log, counters = folder / "profile.json", folder / "path.log", folder / "path.json"
     file.write_text(json.dumps(profile))
     command = [str(find_path_emulator()), "--client", testbed.ROUTER_CLIENT, "--server", testbed.ROUTER_SERVER]
     command += ["--profile", str(file), "--seed", str(seed), "--start", str(profiles.start_s(profile, seed))]
+    if control:
+        command += ["--control", str(control)]
     with log.open("w") as out:
         process = bed.start(bed.router, [*command, "--report", str(counters)], cwd=folder, stdout=out, stderr=out)
     try:

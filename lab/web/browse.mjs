@@ -3,12 +3,14 @@
 //   node browse.mjs PLAN.json RESULT.json
 //
 // PLAN: {chromium, playwright, profile, arguments, seconds, netlog?, peer?: {namespace, profile, address},
-//        actions: [{at, tab, do, …}]}; RESULT: {events, requests}. Times are seconds from the first action.
+//        started?, decisions?, actions: [{at, tab, do, …}]}; RESULT: {events, requests}. Times are seconds from the first action.
 // Actions: open {url} · swipe {} · scroll {pixels} · download {} · tell {name, with} · call {url, video} · close {}.
+// `started` is a file that gets the epoch second of the first action; of `decisions`, a file that others append lines of
+// JSON to, each line is given to the page in front (pages/shared/decisions.js), at most DECISIONS_MS later.
 // It ends `seconds` after its start, at most PATIENCE_S later whatever the browser does, and on SIGTERM at once;
 // either way its browsers are gone and RESULT is written.
 
-import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, readSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +20,7 @@ const WHEEL_STEPS = 6;
 const PATIENCE_S = 30;
 const VERB_PATIENCE_MS = 15_000;
 const DOWNLOAD_PATIENCE_MS = 8_000;
+const DECISIONS_MS = 50;
 
 const [planFile, resultFile] = process.argv.slice(2);
 const plan = JSON.parse(readFileSync(planFile, 'utf8'));
@@ -138,7 +141,31 @@ const verbs = {
   },
 };
 
+/** Hands on what is appended to the file of decisions. Only the last of several that came at once: it replaces the others. */
+function deliverDecisions(file) {
+  const descriptor = openSync(file, 'r');
+  const chunk = Buffer.alloc(65_536);
+  let pending = '';
+  const timer = setInterval(() => {
+    for (let length = readSync(descriptor, chunk); length > 0; length = readSync(descriptor, chunk)) pending += chunk.toString('utf8', 0, length);
+    const lines = pending.split('\n');
+    pending = lines.pop();
+    const last = lines.findLast(Boolean);
+    if (!last) return;
+    for (const page of tabs.values()) {
+      // A page that has not loaded yet gets the next one.
+      page.evaluate((decision) => globalThis.labControls?.decide?.(decision), JSON.parse(last)).catch(() => {});
+    }
+  }, DECISIONS_MS);
+  return () => {
+    clearInterval(timer);
+    closeSync(descriptor);
+  };
+}
+
 async function play(context) {
+  if (plan.started) writeFileSync(plan.started, `${now()}\n`);
+  const stopDelivering = plan.decisions ? deliverDecisions(plan.decisions) : () => {};
   const start = performance.now();
   for (const { at, ...action } of plan.actions) {
     await sleep(Math.max(0, start + Math.min(at, plan.seconds) * 1000 - performance.now()));
@@ -159,6 +186,7 @@ async function play(context) {
     await Promise.race([asked, sleep(500)]);
     if (peerPage) record(name, { time: now(), event: 'hang_up' });
   }
+  stopDelivering();
   await Promise.race([Promise.all(downloads), sleep(DOWNLOAD_PATIENCE_MS)]);
 }
 

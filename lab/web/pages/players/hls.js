@@ -1,6 +1,7 @@
 // cove's player: hls.js with its own ladder logic and a bounded buffer.
 
 import Hls from '/modules/hls.js/dist/hls.min.mjs';
+import { bufferSeconds, maxKbit, onDecision } from '/shared/decisions.js';
 import { manifest, option, report } from '/shared/lab.js';
 
 const RETRY_MS = 1000;
@@ -23,14 +24,22 @@ export class HlsPlayer {
     });
     this.hls.on(Hls.Events.MANIFEST_PARSED, () => {
       if (this.wanted) this.hls.startLoad(-1);
-      const cap = option('rung', 540);
-      const highest = this.hls.levels.findLastIndex(({ width, height }) => Math.min(width, height) <= cap);
-      this.hls.autoLevelCapping = Math.max(0, highest);
+      this.#limit();
     });
+    this.forget = onDecision(() => this.#limit());
     this.hls.on(Hls.Events.ERROR, (_event, { fatal, type, details }) => { if (fatal) this.#recover(type, details); });
     this.hls.loadSource(address);
     this.hls.attachMedia(media);
     this.address = address;
+  }
+
+  /** The highest level allowed and the length of the buffer. */
+  #limit() {
+    const cap = option('rung', 540);
+    const fits = ({ width, height, bitrate }) => Math.min(width, height) <= cap && bitrate <= maxKbit() * 1000;
+    if (this.hls.levels?.length) this.hls.autoLevelCapping = Math.max(0, this.hls.levels.findLastIndex(fits));
+    const ahead = this.started ? bufferSeconds(this.habits.ahead) : this.habits.first;
+    Object.assign(this.hls.config, { maxBufferLength: ahead, maxMaxBufferLength: this.started ? ahead * 2 : ahead });
   }
 
   /** What hls.js asks its user to do about a fatal error. */
@@ -58,14 +67,16 @@ export class HlsPlayer {
   }
 
   start() {
-    Object.assign(this.hls.config, { maxBufferLength: this.habits.ahead, maxMaxBufferLength: this.habits.ahead * 2 });
-    if (!this.started) this.hls.startLoad(-1);
+    const again = this.started;
     this.started = true;
+    this.#limit();
+    if (!again) this.hls.startLoad(-1);
     this.wanted = true;
   }
 
   close() {
     this.closed = true;
+    this.forget();
     this.hls.destroy();
   }
 }

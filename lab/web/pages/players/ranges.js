@@ -2,6 +2,7 @@
 // the one before (haze), a head and then the rest (echo), or the whole clip at once (gale).
 
 import { asset, fetchBytes, fetchOk, index, option, pause, range, report } from '/shared/lab.js';
+import { bufferSeconds } from '/shared/decisions.js';
 import { appendStream, Feeder } from '/shared/feeder.js';
 import { measured, pickRung } from '/shared/throughput.js';
 
@@ -24,7 +25,7 @@ export class RangePlayer {
 
   get ready() {
     if (this.at >= this.rung.bytes) return true;
-    return this.started ? (this.feeder?.ahead ?? 0) >= this.habits.ahead : this.at >= this.goal;
+    return this.started ? (this.feeder?.ahead ?? 0) >= bufferSeconds(this.habits.ahead) : this.at >= this.goal;
   }
 
   prefetch() {

@@ -2,6 +2,7 @@
 // once (fjord), as where sound and picture are kept apart.
 
 import { asset, fetchBytes, index, option, pause, range } from '/shared/lab.js';
+import { bufferSeconds, maxKbit } from '/shared/decisions.js';
 import { Feeder } from '/shared/feeder.js';
 import { fixedRung, measured, pickRung } from '/shared/throughput.js';
 
@@ -53,7 +54,7 @@ export class SegmentPlayer {
   #wanted() {
     const { segments } = this.rung;
     if (!this.started) return Math.min(segments, this.goal);
-    return Math.min(segments, Math.ceil((this.media.currentTime + this.habits.ahead) / this.segmentSeconds));
+    return Math.min(segments, Math.ceil((this.media.currentTime + bufferSeconds(this.habits.ahead)) / this.segmentSeconds));
   }
 
   async #run() {
@@ -65,7 +66,7 @@ export class SegmentPlayer {
         await pause(POLL_MS);
         continue;
       }
-      if (this.habits.film) this.rung = pickRung(this.clip, this.cap, 0.8);
+      if (this.habits.film || this.rung.kbit > maxKbit()) this.rung = pickRung(this.clip, this.cap, this.habits.film ? 0.8 : undefined);
       if (header !== this.rung.rung) await this.#append('init.mp4');
       header = this.rung.rung;
       const number = this.loaded;

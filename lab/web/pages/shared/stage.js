@@ -4,6 +4,7 @@
 //   ?order=3,1,4&prefetch=2            reels: the driver swipes
 //   ?order=3,1,4&stay=7,5,11           stories: each goes on by itself after so many seconds
 
+import { prefetchDepth } from '/shared/decisions.js';
 import { asset, controls, image, index, listed, option, padded, report, video, watch } from '/shared/lab.js';
 
 const KEPT_BEHIND = 1;
@@ -23,6 +24,26 @@ class Reel {
     this.tell = (event, details) => report(event, { clip: this.clip.name, position, ...details });
     this.state = watch(this.video, this.tell);
     this.video.addEventListener('canplaythrough', () => this.onReady());
+    Object.assign(this, { shown: {}, counted: 0 });
+    for (const event of ['timeupdate', 'resize']) this.video.addEventListener(event, () => this.#countShown());
+  }
+
+  /** Seconds of the clip that were played, by rung; what is played again in a loop was not fetched again. */
+  #countShown() {
+    const { played, videoWidth, videoHeight } = this.video;
+    let total = 0;
+    for (let range = 0; range < played.length; range += 1) total += played.end(range) - played.start(range);
+    const rung = Math.min(videoWidth, videoHeight);
+    if (rung && total > this.counted) this.shown[rung] = (this.shown[rung] ?? 0) + total - this.counted;
+    this.counted = total;
+  }
+
+  /** For the recorder: what was played, and whether the machine kept up with the decoding. */
+  tellShown() {
+    this.#countShown();
+    const shown = Object.fromEntries(Object.entries(this.shown).map(([rung, seconds]) => [rung, Number(seconds.toFixed(2))]));
+    const { droppedVideoFrames, totalVideoFrames } = this.video.getVideoPlaybackQuality();
+    this.tell('shown', { shown, dropped_frames: droppedVideoFrames, frames: totalVideoFrames });
   }
 
   get ready() {
@@ -51,7 +72,10 @@ class Reel {
   }
 
   stop() {
-    if (this.current) this.tell('leave', { watched_s: Number(this.video.currentTime.toFixed(2)) });
+    if (this.current) {
+      this.tell('leave', { watched_s: Number(this.video.currentTime.toFixed(2)) });
+      this.tellShown();
+    }
     this.current = false;
     Object.assign(this.state, { started: false, stalled: false, wanted: false });
     this.video.pause();
@@ -67,14 +91,14 @@ class Reel {
 export function stage(design) {
   const order = listed('order');
   const stay = listed('stay');
-  const prefetch = option('prefetch', design.prefetch);
+  const prefetch = () => prefetchDepth(option('prefetch', design.prefetch));
   const reels = [];
   let current = -1;
   let clock;
 
   /** Lets the next clips load, nearest first, each only when the one before it can play (all at once if eager). */
   function schedule() {
-    for (let ahead = 0; ahead <= prefetch; ahead += 1) {
+    for (let ahead = 0; ahead <= prefetch(); ahead += 1) {
       const reel = reels[current + ahead];
       if (!reel) return;
       reel.load();
@@ -95,7 +119,7 @@ export function stage(design) {
     if (position === current) return;
     reels[current]?.stop();
     current = position;
-    while (reels.length <= current + prefetch + 1) append();
+    while (reels.length <= current + prefetch() + 1) append();
     reels.slice(0, Math.max(0, current - KEPT_BEHIND)).forEach((reel) => reel.release());
     reels[current].play();
     schedule();
@@ -108,6 +132,8 @@ export function stage(design) {
     report('swipe', { auto: true });
     reels[current + 1].section.scrollIntoView({ behavior: 'instant' });
   };
+
+  controls.bytes = () => reels[current]?.tellShown(); // the driver asks at the end
 
   const visible = new IntersectionObserver((entries) => {
     for (const entry of entries) if (entry.isIntersecting) show(Number(entry.target.dataset.position));

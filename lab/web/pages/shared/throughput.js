@@ -1,4 +1,7 @@
-// A player's estimate of the path, and the rung it then takes: the highest that fits into a share of it.
+// A player's estimate of the path, and the rung it then takes: the highest that fits into a share of it, and below the
+// bitrate that was decided on.
+
+import { maxKbit } from '/shared/decisions.js';
 
 const WEIGHT = 0.4;
 let kbit = 0;
@@ -11,7 +14,7 @@ export function measured(bytes, milliseconds) {
 
 /** @param {number} cap the highest rung allowed; @param {number} share of the estimate that a rung may take */
 export function pickRung(clip, cap, share = 0.7) {
-  const allowed = clip.rungs.filter(({ rung }) => rung <= cap);
+  const allowed = clip.rungs.filter(({ rung, kbit: needed }) => rung <= cap && needed <= maxKbit());
   const usable = allowed.length ? allowed : clip.rungs.slice(0, 1);
   if (!kbit) return usable[Math.floor((usable.length - 1) / 2)];
   return usable.findLast((each) => each.kbit <= kbit * share) ?? usable[0];
@@ -19,5 +22,5 @@ export function pickRung(clip, cap, share = 0.7) {
 
 /** The highest rung up to `cap`, whatever the path gives. */
 export function fixedRung(clip, cap) {
-  return clip.rungs.findLast(({ rung }) => rung <= cap) ?? clip.rungs[0];
+  return clip.rungs.findLast(({ rung, kbit: needed }) => rung <= cap && needed <= maxKbit()) ?? clip.rungs[0];
 }
