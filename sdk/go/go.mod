@@ -1,0 +1,3 @@
+module reelsense.dev/go
+
+go 1.19
