@@ -37,6 +37,7 @@ std::unique_ptr<CLI::App> make_app(Runner& runner) {
   app->require_subcommand(1);
   add_classify(*app, runner);
   add_flows(*app, runner);
+  add_decide(*app, runner);
   add_features(*app, runner);
   add_predict(*app, runner);
   add_model(*app, runner);

@@ -21,6 +21,7 @@ using Runner = std::function<int()>;
 
 void add_classify(CLI::App& app, Runner& runner);
 void add_flows(CLI::App& app, Runner& runner);
+void add_decide(CLI::App& app, Runner& runner);
 void add_features(CLI::App& app, Runner& runner);
 void add_predict(CLI::App& app, Runner& runner);
 void add_model(CLI::App& app, Runner& runner);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "reelsense/base/math.h"
 #include "reelsense/policy/qos_policy.h"
 
 namespace reelsense {
@@ -14,6 +15,17 @@ template <class T>
 void count_up(T& counter) noexcept {
   if (counter != std::numeric_limits<T>::max()) ++counter;
 }
+
+// Bits that a window adds to the evidence for video: its log-odds, of which one window counts no more than
+// the largest share.
+double evidence_bits(const PolicyOptions& options, float probability) noexcept {
+  if (!(probability >= 0 && probability <= 1)) return 0;
+  constexpr double kSurest = 1e-6;
+  const double p = std::clamp(static_cast<double>(probability), kSurest, 1 - kSurest);
+  return std::clamp(log2_exact(p / (1 - p)), -options.flow_window_bits, options.flow_window_bits);
+}
+
+constexpr double kWeakBits = 0.5;  // p of about 0.59 or 0.41
 
 }  // namespace
 
@@ -36,72 +48,97 @@ FlowPolicy::Mark FlowPolicy::step(const PolicyOptions& options, std::int64_t sec
   if (up + down < options.active_bytes) return step_quiet(options, now);
   const std::uint32_t pause = now - second_;
   second_ = now;
-  if (decision.uncertain) return step_unsure(options);
-  unsure_ = 0;
-  if (decision.label == Label::kVideo) return step_video(options, decision.probability);
-  const bool one_way = std::max(up, down) >= options.bulk_direction_ratio * std::min(up, down);
-  return step_other(options, pause, bytes_up + bytes_down, one_way);
+  const bool speaks_for_state = weigh(options, decision.probability);
+  switch (state_) {
+    case State::kVideo:
+      forget_run();
+      return mark(options, speaks_for_state ? QosReason::kVideo : QosReason::kHold);
+    case State::kNonVideo:
+    case State::kBulk: {
+      const bool one_way = std::max(up, down) >= options.bulk_direction_ratio * std::min(up, down);
+      if (weak_ > options.flow_hold_seconds) return mark(options, QosReason::kUncertain);
+      count_bulk(options, pause, decision.uncertain ? 0 : bytes_up + bytes_down, one_way);
+      if (!speaks_for_state) return mark(options, QosReason::kHold);
+      return mark(options, state_ == State::kBulk ? QosReason::kBulk : QosReason::kNonVideo);
+    }
+    case State::kNew:
+    case State::kUnsure:
+      break;
+  }
+  forget_run();
+  return mark(options, QosReason::kUncertain);
 }
 
 // Too little to say anything: the last decision stays.
 FlowPolicy::Mark FlowPolicy::step_quiet(const PolicyOptions& options, std::uint32_t second) noexcept {
   if (state_ == State::kNew) return mark(options, QosReason::kDefault);
-  if (state_ == State::kUncertain) return mark(options, QosReason::kUncertain);
+  if (state_ == State::kUnsure) return mark(options, QosReason::kUncertain);
   if (state_ == State::kBulk && second - second_ > options.bulk_leave_seconds) {
     state_ = State::kNonVideo;
-    run_seconds_ = 0;
-    run_kilobytes_ = 0;
+    forget_run();
   }
   return mark(options, QosReason::kIdle);
 }
 
-FlowPolicy::Mark FlowPolicy::step_unsure(const PolicyOptions& options) noexcept {
-  count_up(unsure_);
-  if (state_ == State::kNew || unsure_ > options.flow_hold_seconds) {
-    state_ = State::kUncertain;
-    video_run_ = 0;
-    other_run_ = 0;
-  }
-  return mark(options, state_ == State::kUncertain ? QosReason::kUncertain : QosReason::kHold);
-}
-
-FlowPolicy::Mark FlowPolicy::step_video(const PolicyOptions& options, float probability) noexcept {
-  count_up(video_run_);
-  other_run_ = 0;
-  run_seconds_ = 0;
-  run_kilobytes_ = 0;
-  if (video_run_ >= options.flow_enter_seconds || probability >= options.flow_sure_probability) {
+// Adds the window's log-odds to the evidence and moves the state on. Returns whether the window speaks for
+// the state: leans its way.
+bool FlowPolicy::weigh(const PolicyOptions& options, float probability) noexcept {
+  const double bits = evidence_bits(options, probability);
+  const double sum = static_cast<double>(evidence_) + bits;
+  evidence_ = static_cast<float>(std::clamp(sum, -options.flow_evidence_low, options.flow_evidence_high));
+  const auto evidence = static_cast<double>(evidence_);
+  if (evidence >= options.flow_enter_bits) {
     state_ = State::kVideo;
+  } else if (evidence <= -options.flow_enter_bits) {
+    if (state_ != State::kBulk) state_ = State::kNonVideo;
+  } else if (state_ == State::kNew || (state_ == State::kVideo && evidence <= -options.flow_leave_bits) ||
+             (is_other() && evidence >= options.flow_leave_bits)) {
+    state_ = State::kUnsure;
   }
-  if (state_ == State::kVideo) return mark(options, QosReason::kVideo);
-  if (state_ == State::kNew) return mark(options, QosReason::kDefault);
-  return mark(options, state_ == State::kUncertain ? QosReason::kUncertain : QosReason::kHold);
+  const double for_state = state_ == State::kVideo ? bits : is_other() ? -bits : 0;
+  if (for_state >= kWeakBits || state_ == State::kUnsure) {
+    weak_ = 0;
+  } else {
+    count_up(weak_);
+    if (weak_ > options.flow_hold_seconds) end_hold();
+  }
+  return for_state > 0;
 }
 
-FlowPolicy::Mark FlowPolicy::step_other(const PolicyOptions& options, std::uint32_t pause,
-                                        std::uint64_t bytes, bool one_way) noexcept {
-  count_up(other_run_);
-  video_run_ = 0;
-  if (state_ == State::kVideo && other_run_ < options.flow_leave_seconds)
-    return mark(options, QosReason::kHold);
-  if (state_ != State::kBulk) state_ = State::kNonVideo;
+// Held long enough: back to the default. Evidence against video stays, since it marks nothing.
+void FlowPolicy::end_hold() noexcept {
+  if (state_ == State::kVideo) {
+    state_ = State::kUnsure;
+    evidence_ = 0;
+    weak_ = 0;
+  } else if (state_ == State::kBulk) {
+    state_ = State::kNonVideo;
+    forget_run();
+  }
+}
 
+// To stand back costs a video its picture, so only sure windows count: bytes is 0 for the others, which do
+// not break a run either.
+void FlowPolicy::count_bulk(const PolicyOptions& options, std::uint32_t pause, std::uint64_t bytes,
+                            bool one_way) noexcept {
   const double longest = state_ == State::kBulk ? options.bulk_leave_seconds : options.bulk_gap_seconds;
   if (!one_way || pause > longest) {
     state_ = State::kNonVideo;
-    run_seconds_ = 0;
-    run_kilobytes_ = 0;
+    forget_run();
   }
-  if (one_way) {
-    count_up(run_seconds_);
-    const std::uint64_t kilobytes = run_kilobytes_ + std::min<std::uint64_t>(bytes / 1000, 0xffffffffU);
-    run_kilobytes_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(kilobytes, 0xffffffffU));
-    const double kilobits = 8.0 * run_kilobytes_;
-    if (run_seconds_ >= options.bulk_seconds && kilobits >= options.bulk_kbps * run_seconds_) {
-      state_ = State::kBulk;
-    }
+  if (!one_way || bytes == 0) return;
+  count_up(run_seconds_);
+  const std::uint64_t kilobytes = run_kilobytes_ + std::min<std::uint64_t>(bytes / 1000, 0xffffffffU);
+  run_kilobytes_ = static_cast<std::uint32_t>(std::min<std::uint64_t>(kilobytes, 0xffffffffU));
+  const double kilobits = 8.0 * run_kilobytes_;
+  if (run_seconds_ >= options.bulk_seconds && kilobits >= options.bulk_kbps * run_seconds_) {
+    state_ = State::kBulk;
   }
-  return mark(options, state_ == State::kBulk ? QosReason::kBulk : QosReason::kNonVideo);
+}
+
+void FlowPolicy::forget_run() noexcept {
+  run_seconds_ = 0;
+  run_kilobytes_ = 0;
 }
 
 }  // namespace reelsense

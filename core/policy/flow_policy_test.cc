@@ -47,31 +47,47 @@ TEST(FlowPolicy, NewFlowWithFewBytes_IsDefault) {
   expect(flow.step(0.99F, 500, 500), kDscpDefault, QosReason::kDefault);
 }
 
-TEST(FlowPolicy, TwoSureVideoWindows_GetAf31) {
+TEST(FlowPolicy, OneSureVideoWindow_GetsAf31AtOnce) {
   Flow flow;
-  expect(flow.step(0.92F), kDscpDefault, QosReason::kDefault);
-  expect(flow.step(0.92F), kDscpVideo, QosReason::kVideo);
+  expect(flow.step(0.95F), kDscpVideo, QosReason::kVideo);
 }
 
-TEST(FlowPolicy, VerySureVideoWindow_GetsAf31AtOnce) {
+// 1.6 bits each: no window is sure, two of them are.
+TEST(FlowPolicy, UnsureWindowsThatLeanTheSameWay_AddUp) {
   Flow flow;
-  expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
+  expect(flow.step(0.75F), kDscpDefault, QosReason::kUncertain);
+  expect(flow.step(0.75F), kDscpVideo, QosReason::kVideo);
+}
+
+TEST(FlowPolicy, UnsureWindowsThatDisagree_DoNot) {
+  Flow flow;
+  for (int i = 0; i < 50; ++i) {
+    expect(flow.step(i % 2 == 0 ? 0.7F : 0.3F), kDscpDefault, QosReason::kUncertain);
+  }
 }
 
 TEST(FlowPolicy, OneVideoWindowInADownload_DoesNotMoveIt) {
   Flow flow;
   flow.steps(5, 0.02F);
-  expect(flow.step(0.92F), kDscpDefault, QosReason::kHold);
+  expect(flow.step(0.97F), kDscpDefault, QosReason::kHold);
   expect(flow.step(0.02F), kDscpDefault, QosReason::kNonVideo);
 }
 
-TEST(FlowPolicy, VideoThroughAFewOtherWindows_KeepsAf31) {
+TEST(FlowPolicy, VideoThroughTwoOtherWindows_KeepsAf31) {
   Flow flow;
   flow.steps(3, 0.97F);
-  expect(flow.steps(3, 0.02F), kDscpVideo, QosReason::kHold);
-  expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
-  expect(flow.steps(3, 0.02F), kDscpVideo, QosReason::kHold);
+  expect(flow.steps(2, 0.02F), kDscpVideo, QosReason::kHold);
+  expect(flow.steps(3, 0.97F), kDscpVideo, QosReason::kVideo);
+  expect(flow.steps(2, 0.02F), kDscpVideo, QosReason::kHold);
   expect(flow.step(0.02F), kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPolicy, LongEvidenceAgainstVideo_TakesLongerToOverturn) {
+  Flow flow;
+  flow.steps(20, 0.3F);
+  int windows = 1;
+  while (flow.step(0.8F).dscp != kDscpVideo) ++windows;
+  EXPECT_EQ(windows, 6);  // 11 bits at 2 each
 }
 
 TEST(FlowPolicy, SilenceAndTrickle_KeepTheMark) {
@@ -82,17 +98,21 @@ TEST(FlowPolicy, SilenceAndTrickle_KeepTheMark) {
   expect(flow.step(0.02F, 400, 100), kDscpVideo, QosReason::kIdle);
 }
 
-TEST(FlowPolicy, Unsure_IsHeldAndThenDefault) {
+TEST(FlowPolicy, WindowsThatHardlyLean_AreHeldAndThenDefault) {
   Flow flow;
   flow.steps(2, 0.97F);
-  expect(flow.steps(10, 0.6F), kDscpVideo, QosReason::kHold);
-  expect(flow.step(0.6F), kDscpDefault, QosReason::kUncertain);
+  expect(flow.steps(10, 0.52F), kDscpVideo, QosReason::kVideo);
+  expect(flow.step(0.52F), kDscpDefault, QosReason::kUncertain);
   expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
+  expect(flow.steps(10, 0.48F), kDscpVideo, QosReason::kHold);
+  expect(flow.step(0.48F), kDscpDefault, QosReason::kUncertain);
 }
 
-TEST(FlowPolicy, UnsureFromTheStart_IsDefault) {
+TEST(FlowPolicy, Bulk_IsHeldAndThenDefault) {
   Flow flow;
-  expect(flow.step(0.6F), kDscpDefault, QosReason::kUncertain);
+  flow.steps(20, 0.02F);
+  expect(flow.steps(10, 0.52F), kDscpLowerEffort, QosReason::kHold);
+  expect(flow.step(0.52F), kDscpDefault, QosReason::kUncertain);
 }
 
 TEST(FlowPolicy, LongDownload_IsBulk) {
@@ -104,6 +124,12 @@ TEST(FlowPolicy, LongDownload_IsBulk) {
 TEST(FlowPolicy, LongUpload_IsBulk) {
   Flow flow;
   expect(flow.steps(15, 0.02F, 5'000, 200'000), kDscpLowerEffort, QosReason::kBulk);
+}
+
+// A wrong mark of lower effort costs a video its picture: only sure windows count, whatever the evidence.
+TEST(FlowPolicy, LongTransferThatIsNotSurelyOther_IsNeverBulk) {
+  Flow flow;
+  expect(flow.steps(300, 0.2F), kDscpDefault, QosReason::kNonVideo);
 }
 
 TEST(FlowPolicy, Call_IsNeverBulk) {
@@ -146,7 +172,7 @@ TEST(FlowPolicy, BulkThatEnded_IsBulkNoMore) {
 TEST(FlowPolicy, BulkThatTurnsOutToBeVideo_GetsAf31) {
   Flow flow;
   flow.steps(20, 0.02F);
-  expect(flow.steps(2, 0.92F), kDscpVideo, QosReason::kVideo);
+  expect(flow.steps(4, 0.95F), kDscpVideo, QosReason::kVideo);
 }
 
 TEST(FlowPolicy, LowerEffortSwitchedOff_OnlyTheReasonSaysBulk) {

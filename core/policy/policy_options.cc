@@ -97,16 +97,27 @@ constexpr PolicyKey kKeys[] = {
           "Seconds of relief after which it is no more; twice, then four times that if congestion comes back "
           "within a minute."),
     // What a flow gets.
-    whole("flow_enter_seconds", "s", 1, 60, &O::flow_enter_seconds,
-          "Sure video windows in a row after which a flow gets AF31."),
-    real("flow_sure_probability", "1", 0.5, 1, &O::flow_sure_probability,
-         "One window from this probability on is enough."),
-    whole("flow_leave_seconds", "s", 1, 60, &O::flow_leave_seconds,
-          "Sure non-video windows in a row after which it loses it."),
+    real(
+        "flow_window_bits", "bits", 0.5, 20, &O::flow_window_bits,
+        "A window adds its log-odds log2(p / (1 - p)) to its flow's evidence for video, at most so many bits "
+        "either way."),
+    real("flow_enter_bits", "bits", 0.5, 100, &O::flow_enter_bits,
+         "A flow gets AF31 when the evidence reaches this, and counts as non-video when it reaches the same "
+         "below 0."),
+    real("flow_leave_bits", "bits", 0, 100, &O::flow_leave_bits,
+         "A video flow loses AF31 when the evidence is so far below 0; a non-video flow is unsure when it is "
+         "so "
+         "far above."),
+    real("flow_evidence_high", "bits", 0.5, 1000, &O::flow_evidence_high,
+         "Evidence for video is kept up to this: more makes a flow slower to lose AF31."),
+    real("flow_evidence_low", "bits", 0.5, 1000, &O::flow_evidence_low,
+         "Evidence against it is kept up to this: more makes a flow that was non-video slower to get AF31."),
     whole("flow_hold_seconds", "s", 0, 250, &O::flow_hold_seconds,
-          "Unsure windows after which a flow's mark is the default."),
+          "Windows in a row that hardly lean the way of the flow's state, after which it is unsure and its "
+          "mark "
+          "the default."),
     whole("bulk_seconds", "s", 1, 3600, &O::bulk_seconds,
-          "Windows of sure non-video in one direction after which a flow is bulk."),
+          "Sure windows of a non-video flow in one direction after which it is bulk."),
     whole("bulk_kbps", "kbit/s", 1, 1'000'000, &O::bulk_kbps, "Mean rate that bulk has at least until then."),
     real("bulk_direction_ratio", "1", 1, 1000, &O::bulk_direction_ratio,
          "In one direction: it carries at least this many times the bytes of the other. A two-way call does "
@@ -185,6 +196,8 @@ struct Order {
 constexpr Order kOrders[] = {
     {&O::busy_bins, &O::full_bins},
     {&O::min_bitrate_kbps, &O::ample_kbps},
+    {&O::flow_enter_bits, &O::flow_evidence_high},
+    {&O::flow_enter_bits, &O::flow_evidence_low},
     {&O::congested_share, &O::video_share},
     {&O::congested_prefetch_depth, &O::video_prefetch_depth},
 };

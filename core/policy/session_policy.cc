@@ -35,11 +35,10 @@ void SessionPolicy::add(const Decision& decision, std::uint64_t bytes_up, std::u
   const bool is_number = decision.probability >= 0 && decision.probability <= 1;
   open_.session.add(is_number ? decision.probability : 0.5F, bytes_down);
   const bool is_video = mark.dscp == kDscpVideo;
-  const bool is_other = mark.reason == QosReason::kBulk || mark.dscp == kDscpLowerEffort ||
-                        (!decision.uncertain && decision.label == Label::kNonVideo);
   if (is_video) {
     open_.video_bytes += bytes_down;
-  } else if (is_other) {
+  } else if (mark.reason == QosReason::kBulk || mark.dscp == kDscpLowerEffort ||
+             decision.label == Label::kNonVideo) {
     open_.competing_bytes += bytes_down;
   }
   if (bins == nullptr) return;

@@ -65,8 +65,10 @@ BusyRun busy_run(const PolicyBins& wanted, const PolicyBins& other) noexcept {
 
 double ThroughputEstimate::add(const PolicyOptions& options, const BusyRun& run) noexcept {
   if (run.bins < kShortestRun || !(run.kbps > 0)) return 1;
-  // A short burst may have ended before the path was filled: it is only a lower bound.
-  if (run.bins < options.busy_bins && !(mean_ > 0 && run.kbps > mean_)) return 1;
+  // A short burst may have ended before the path was filled, and an uneven one was sent as it was made: they are
+  // only lower bounds.
+  const bool filled_path = run.bins >= options.busy_bins && run.peak <= options.flat_ratio;
+  if (!filled_path && !(mean_ > 0 && run.kbps > mean_)) return 1;
   const double ratio = kbps_ > 0 ? run.kbps / kbps_ : 1;
   Sample& sample = samples_[count_++ % kMaxSamples];
   sample.kbps = static_cast<float>(run.kbps);

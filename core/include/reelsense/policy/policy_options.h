@@ -45,9 +45,11 @@ struct PolicyOptions {
   double congested_enter_seconds = 4;
   double congested_leave_seconds = 6;
 
-  double flow_enter_seconds = 2;
-  double flow_sure_probability = 0.95;
-  double flow_leave_seconds = 4;
+  double flow_window_bits = 3;
+  double flow_enter_bits = 3;
+  double flow_leave_bits = 1;
+  double flow_evidence_high = 6;
+  double flow_evidence_low = 8;
   double flow_hold_seconds = 10;
   double bulk_seconds = 15;
   double bulk_kbps = 300;

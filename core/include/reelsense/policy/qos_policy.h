@@ -56,21 +56,24 @@ class FlowPolicy {
             std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept;
 
  private:
-  enum class State : std::uint8_t { kNew, kVideo, kNonVideo, kBulk, kUncertain };
+  enum class State : std::uint8_t { kNew, kUnsure, kVideo, kNonVideo, kBulk };
 
   Mark step_quiet(const PolicyOptions& options, std::uint32_t second) noexcept;
-  Mark step_unsure(const PolicyOptions& options) noexcept;
-  Mark step_video(const PolicyOptions& options, float probability) noexcept;
-  Mark step_other(const PolicyOptions& options, std::uint32_t pause, std::uint64_t bytes,
+  bool weigh(const PolicyOptions& options, float probability) noexcept;
+  void count_bulk(const PolicyOptions& options, std::uint32_t pause, std::uint64_t bytes,
                   bool one_way) noexcept;
+  void end_hold() noexcept;
+  void forget_run() noexcept;
   [[nodiscard]] Mark mark(const PolicyOptions& options, QosReason reason) const noexcept;
+  [[nodiscard]] bool is_other() const noexcept {
+    return state_ == State::kNonVideo || state_ == State::kBulk;
+  }
 
   std::uint32_t second_ = 0;         // of the last active window, its low 32 bits
   std::uint32_t run_kilobytes_ = 0;  // of the windows that may become bulk
+  float evidence_ = 0;               // bits for video; below 0 against it
   std::uint16_t run_seconds_ = 0;
-  std::uint8_t video_run_ = 0;  // sure windows in a row, unsure ones between them not counted
-  std::uint8_t other_run_ = 0;
-  std::uint8_t unsure_ = 0;  // windows since the last sure one
+  std::uint8_t weak_ = 0;  // windows in a row that hardly speak for the state
   State state_ = State::kNew;
 };
 static_assert(sizeof(FlowPolicy) <= 16);
