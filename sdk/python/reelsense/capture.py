@@ -83,7 +83,8 @@ class Capture:
         at = ffi.new("rspy_capture_status*")
         lib.rspy_capture_describe(self._pointer, at)
         skipped = {text(lib.rspy_skip_name(i)): at.skipped[i] for i in range(lib.RSPY_SKIP_REASONS) if at.skipped[i]}
-        damage = text(at.damage) or (self._feeder.failure if self._feeder is not None else None)
+        found = [text(at.damage), self._feeder.failure if self._feeder is not None else None]
+        damage = "; ".join(one for one in found if one) or None
         truncated = at.truncated_at if at.truncated_at >= 0 else None
         return CaptureStatus(text(at.description), at.records, skipped, truncated, damage)
 
@@ -171,6 +172,8 @@ def _gunzip(file: BinaryIO) -> Iterator[bytes]:
         while chunk:
             if inflate is None:
                 chunk = chunk.lstrip(b"\0")
+                if not chunk:
+                    break
                 inflate = zlib.decompressobj(wbits=31)
             yield inflate.decompress(chunk)
             chunk = inflate.unused_data

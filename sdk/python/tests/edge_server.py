@@ -26,6 +26,7 @@ def find_server(root: Path, environment: Mapping[str, str]) -> Path | None:
 
 class EdgeServer:
     def __init__(self, binary: Path, models: Path, folder: Path, *flags: str) -> None:
+        self.binary = binary
         command = [
             str(binary), "--http.listen", "127.0.0.1:0", "--grpc.listen", "127.0.0.1:0", "--log.file",
             str(folder / "log.sqlite"), "--logging.format", "json", "--models.path", str(models), *flags,

@@ -100,8 +100,10 @@ def _read_tensor(
     if datatype not in ("FP32", "FP64"):
         what = f"{named} is of {datatype[:16]}; FP32 (or FP64, which is rounded) is expected"
         raise Problem.at(f"{where}.datatype", what)
-    shape = [reading.integer(n, f"{where}.shape[{i}]", 0, _MOST_INT32)
-             for i, n in enumerate(reading.elements(tensor["shape"], f"{where}.shape"))]  # fmt: skip
+    sizes = reading.elements(tensor["shape"], f"{where}.shape")
+    shape = [reading.integer(n, f"{where}.shape[{i}]", 0, _MOST_INT32) for i, n in enumerate(sizes[:2])]
+    if len(sizes) > 2:
+        raise Problem.at(f"{where}.shape", "a tensor of rank 2, [batch, values], is expected")
     if len(shape) != 2 or shape[1] != served.features or shape[0] < 1:
         raise Problem.at(f"{where}.shape", f"{named} has shape {shape}; [batch, {served.features}] is expected")
     if shape[0] > most_rows:
@@ -234,7 +236,7 @@ def write(request: InferRequest, served: Served, decisions: Decisions) -> tuple[
             tensor["data"] = values if name == "label" else [shortest(value) for value in values]
         tensors.append(tensor)
     out["outputs"] = tensors
-    head = json.dumps(out).encode()
+    head = json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode()
     return head + binary, len(head) if any_binary else 0
 
 

@@ -25,7 +25,7 @@ PROBLEMS = {
 }
 
 
-class Problem(Exception):  # noqa: N818: its name on the wire
+class Problem(Exception):  # noqa: N818
     """What is wrong with a request. where: of invalid-request, the place in the body."""
 
     def __init__(self, slug: str, detail: str = "", *, where: str | None = None, retry_after_s: float = 0.0) -> None:
@@ -52,7 +52,7 @@ class Problem(Exception):  # noqa: N818: its name on the wire
         if self.errors:
             out["errors"] = self.errors
         out["request_id"] = request_id
-        return json.dumps(out).encode()
+        return json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode()
 
     def headers(self) -> dict[str, str]:
         out = {}

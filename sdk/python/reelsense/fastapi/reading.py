@@ -173,7 +173,7 @@ def floats(
         raise unexpected(f"{where}[{i}]", given[i], "a number")
     if len(given) < count:
         raise Problem.at(where, f"{len(given)} numbers; {takes} takes {count}")
-    row = to_float32(given)
+    row = _to_float32(given, where)
     if not np.isfinite(row).all():
         raise Problem.at(f"{where}[{np.flatnonzero(~np.isfinite(row))[0]}]", "the number does not fit float32")
     if not_negative and (row < 0).any():
@@ -181,12 +181,13 @@ def floats(
     return row
 
 
-def to_float32(values: Sequence[int | float]) -> NDArray[np.float32]:
-    """What does not fit becomes infinite."""
+def _to_float32(values: Sequence[int | float], where: str) -> NDArray[np.float32]:
+    """What float32 cannot hold becomes infinite."""
     try:
         wide = np.array(values, dtype=np.float64)
     except OverflowError:
-        wide = np.array([float(v) if abs(v) < 2**1023 else float("inf") for v in values])
+        i = next(i for i, value in enumerate(values) if abs(value) >= 2**1023)
+        raise unexpected(f"{where}[{i}]", values[i], "a number") from None
     with np.errstate(over="ignore"):
         return wide.astype(np.float32)
 

@@ -306,7 +306,10 @@ def _packet(value: Any, where: str) -> tuple[int, int, int]:
         return ns, size, int(direction == "down")
     if type(direction) is int:
         return ns, size, reading.integer(direction, f"{where}[2]", 0, 1)
-    raise reading.unexpected(f"{where}[2]", direction, '"up", "down", 0 (up) or 1 (down)')
+    expected = '"up", "down", 0 (up) or 1 (down)'
+    if isinstance(direction, str):
+        raise Problem.at(f"{where}[2]", f"{expected} is expected")
+    raise reading.unexpected(f"{where}[2]", direction, expected)
 
 
 def label_members(bundle: Bundle, probability: float) -> dict[str, Any]:
