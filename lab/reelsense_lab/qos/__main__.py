@@ -19,7 +19,7 @@ from typing import Any
 from reelsense_lab import media, prerequisites, profiles, runner, summary, testbed, truth
 from reelsense_lab.errors import LabError
 from reelsense_lab.prerequisites import ROOT
-from reelsense_lab.qos import design, lanes, machine, report, text
+from reelsense_lab.qos import design, lanes, live, machine, report, text
 from reelsense_lab.worker import INTERRUPTED, STOP_SIGNALS, interrupted
 
 WRONG_USE = 2
@@ -37,7 +37,7 @@ def require(arms: Sequence[str], build: Path, reelsense: Path) -> None:
     tools = TOOLS | (GATE_TOOLS if any(design.ARMS[arm].gate for arm in arms) else {})
     if missing := [package for command, package in tools.items() if shutil.which(command) is None]:
         found.append(f"missing Debian packages: {' '.join(missing)}")
-    needed = any(design.ARMS[arm].word == "classifier" or design.ARMS[arm].actor == "app" for arm in arms)
+    needed = any(design.ARMS[arm].word in ("marks", "labels") or design.ARMS[arm].actor == "app" for arm in arms)
     if needed and not reelsense.exists():
         found.append(f"no reelsense command at {reelsense} (make release builds it)")
     elif needed and subprocess.run([str(reelsense), "decide", "--help"], capture_output=True, check=False).returncode:
@@ -47,9 +47,7 @@ def require(arms: Sequence[str], build: Path, reelsense: Path) -> None:
 
 
 def model_id() -> str:
-    """Of the model that `reelsense decide` takes by default: the newest bundle of the device tier."""
-    newest = max((ROOT / "models/reelsense-ue").iterdir(), key=lambda folder: tuple(map(int, folder.name.split("."))))
-    manifest = json.loads((newest / "manifest.json").read_text())
+    manifest = json.loads((live.released_model() / "manifest.json").read_text())
     return f"{manifest['name']}@{manifest['version']}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,17 +72,20 @@ class GateLanes:
 
 
 class NetworkActor:
-    """Gives the flows that carry the video mark the right of way; keeps when which flows had it."""
+    """Gives the flows that `goes_first` takes for video the right of way; keeps when which flows had it."""
 
-    def __init__(self, lanes: Lanes) -> None:
-        self.lanes = lanes
+    def __init__(self, lanes: Lanes, goes_first: Callable[[FlowMark], bool]) -> None:
+        self.lanes, self.goes_first = lanes, goes_first
         self.flows: set[FlowKey] = set()
         self.history: list[tuple[float, frozenset[FlowKey]]] = []
 
     def __call__(self, heard: FlowMark | SessionDecision) -> None:
-        if not isinstance(heard, FlowMark) or heard.is_video == (heard.flow in self.flows):
+        if not isinstance(heard, FlowMark):
             return
-        (self.flows.add if heard.is_video else self.flows.remove)(heard.flow)
+        first = self.goes_first(heard)
+        if first == (heard.flow in self.flows):
+            return
+        (self.flows.add if first else self.flows.remove)(heard.flow)
         self.lanes.first(sorted(self.flows))
         self.history.append((time.time(), frozenset(self.flows)))
 

@@ -30,6 +30,8 @@ class FlowMark:
     second: int
     flow: FlowKey
     dscp: int
+    probability: float  # of video
+    bytes: int
 
     @property
     def is_video(self) -> bool:
@@ -59,7 +61,10 @@ def read(line: str) -> FlowMark | SessionDecision:
         row: dict[str, Any] = json.loads(line)
         if row["kind"] == "flow":
             flow = FlowKey(*(row[name] for name in FlowKey._fields))
-            return FlowMark(int(row["time"]), flow, int(row["dscp"]))
+            confidence = float(row["confidence"])
+            probability = confidence if row["label"] == "video" else 1 - confidence
+            size = int(row["bytes_up"]) + int(row["bytes_down"])
+            return FlowMark(int(row["time"]), flow, int(row["dscp"]), probability, size)
         reasons = {key: str(row[reason]) for key, reason in KEYS.items()}
         values = {key: int(row[key]) for key in KEYS if reasons[key] not in OWN}
         return SessionDecision(int(row["time"]), str(row["client_ip"]), values, reasons)

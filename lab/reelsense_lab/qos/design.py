@@ -16,8 +16,9 @@ from reelsense_lab.errors import LabError
 from reelsense_lab.scenario import Session
 
 Actor = Literal["nobody", "app", "priority", "htb"]
-Word = Literal["nobody", "classifier", "truth"]
-SECONDS = 40
+# "marks": the code points of the policy, which acts on sure labels only; "labels": the bare label, smoothed (lean.py)
+Word = Literal["nobody", "marks", "labels", "truth"]
+SECONDS = 60
 BASE_SEED = 60_000
 DOWNLOADS = 2
 DOWNLOADS_FROM_S = (2.0, 6.0)  # after the driver's start: they begin while the first clip loads or plays
@@ -43,16 +44,18 @@ class Arm:
 _ARMS = (
     Arm("alone", "no downloads, no Reelsense", "nobody", "nobody", downloads=False),
     Arm("baseline", "no Reelsense", "nobody", "nobody"),
-    Arm("app", "the app acts", "app", "classifier", truth="app-truth"),
+    Arm("app", "the app acts", "app", "marks", truth="app-truth"),
     Arm("app-truth", "the app acts, perfect label", "app", "truth"),
-    Arm("priority", "the network acts", "priority", "classifier", truth="priority-truth"),
+    Arm("priority", "the network acts on sure marks", "priority", "marks", truth="priority-truth"),
+    Arm("priority-lean", "the network acts on every label", "priority", "labels", truth="priority-truth"),
     Arm("priority-truth", "the network acts, perfect label", "priority", "truth"),
     Arm("htb-baseline", "HTB, no Reelsense", "nobody", "nobody", gate=True),
-    Arm("htb", "HTB + nftables marks", "htb", "classifier", True, "htb-baseline", "htb-truth", True),
-    Arm("htb-truth", "HTB + nftables marks, perfect label", "htb", "truth", True, "htb-baseline", None, True),
+    Arm("htb", "HTB + nftables, sure marks", "htb", "marks", True, "htb-baseline", "htb-truth", True),
+    Arm("htb-lean", "HTB + nftables, every label", "htb", "labels", True, "htb-baseline", "htb-truth", True),
+    Arm("htb-truth", "HTB + nftables, perfect label", "htb", "truth", True, "htb-baseline", None, True),
 )
 ARMS = {arm.name: arm for arm in _ARMS}
-DEFAULT_ARMS = ("baseline", "priority", "priority-truth", "app", "app-truth")
+DEFAULT_ARMS = ("baseline", "priority", "priority-lean", "priority-truth", "app", "app-truth")
 GATE_ARMS = tuple(arm.name for arm in _ARMS if arm.gate)
 
 

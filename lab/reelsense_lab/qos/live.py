@@ -13,23 +13,31 @@ from pathlib import Path
 
 from reelsense_lab import capture, testbed
 from reelsense_lab.errors import LabError
+from reelsense_lab.prerequisites import ROOT
 from reelsense_lab.qos.decisions import FlowMark, SessionDecision, read
 
 DRAIN_S = 5
+
+
+def released_model() -> Path:
+    """The newest bundle of the device tier for packets."""
+    return max((ROOT / "models/reelsense-ue").iterdir(), key=lambda it: tuple(map(int, it.name.split("."))))
+
+
 Heard = FlowMark | SessionDecision
 
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """The command that decides. Without model or policy: its own defaults."""
+    """The command that decides. Without a policy: its own defaults."""
 
     reelsense: Path
-    model: Path | None = None
+    model: Path
     policy: Path | None = None
 
     def command(self) -> list[str]:
         words = [str(self.reelsense), "decide", "--flows", "--format", "jsonl"]
-        words += ["--model", str(self.model)] if self.model else []
+        words += ["--model", str(self.model)]
         words += ["--policy", str(self.policy)] if self.policy else []
         return [*words, "-"]
 
@@ -73,6 +81,8 @@ def listening(
         stack.callback(testbed.stop, decide)
         dump.stdout.close()
         _wait_until_listening(dump, dump_log)
+        if decide.poll() is not None:
+            raise LabError(f"reelsense decide ended at once: {decide_log.read_text()[-400:]}")
         hearing = threading.Thread(target=_hear, args=(decide, ears, act), daemon=True)
         hearing.start()
         yield ears

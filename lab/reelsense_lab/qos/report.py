@@ -229,7 +229,7 @@ def pictures(results: Results) -> dict[str, str]:
     }
     made = {"qos-means.svg": plots.means("Means over pairs with 95 % intervals", panels, rows)}
     rebuffering = figures(results, METRICS[0])
-    compared = [arm for arm in results if arm != design.ARMS[arm].baseline and design.ARMS[arm].downloads]
+    compared = [arm for arm in results if design.ARMS[arm].word != "nobody"]
     points = {
         titled(arm): [(row[0], row[1]) for row in paired.paired_rows(rebuffering, [design.ARMS[arm].baseline, arm])]
         for arm in compared
@@ -269,7 +269,7 @@ def write(out: Path, text_to: Path, images_to: Path, template: Callable[[Mapping
     results = load(out)
     meta = json.loads((out / META).read_text())
     compared = [arm for arm in results if design.ARMS[arm].truth in results and design.ARMS[arm].baseline in results]
-    against = [arm for arm in results if arm != design.ARMS[arm].baseline and design.ARMS[arm].baseline in results]
+    against = [arm for arm in results if design.ARMS[arm].word != "nobody" and design.ARMS[arm].baseline in results]
     made = pictures(results)
     parts = {
         "verdict": verdict(results, compared),

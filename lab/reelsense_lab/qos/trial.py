@@ -16,10 +16,10 @@ from statistics import median
 from typing import Any
 
 from reelsense_lab import browser, capture, path, summary, testbed, truth, webserver
-from reelsense_lab.qos import actors, decisions, design, metrics, oracle
+from reelsense_lab.qos import actors, decisions, design, lean, metrics, oracle
 from reelsense_lab.qos.downloads import Downloads, of_another_device
 from reelsense_lab.qos.gate import Gate, between
-from reelsense_lab.qos.live import Classifier, Ears, listening
+from reelsense_lab.qos.live import Classifier, Ears, listening, released_model
 from reelsense_lab.qos.machine import Watch
 from reelsense_lab.record import Place
 
@@ -155,7 +155,7 @@ def _let_act(
         taken.app = actors.AppActor(folder / "decisions")
         stack.callback(taken.app.close)
         # Inside the app: the phone's own packets. With the truth: those of the video server alone, all called video.
-        model = oracle.write(folder / "always-video.onnx") if arm.word == "truth" else None
+        model = oracle.write(folder / "always-video.onnx") if arm.word == "truth" else released_model()
         packets = f"(tcp or udp) and host {PHONE}" + (f" and host {VIDEO.ipv4}" if arm.word == "truth" else "")
         policy = decisions.write_policy(wanted.session(), folder / "policy.json")
         classifier = Classifier(reelsense, model, policy)
@@ -165,13 +165,16 @@ def _let_act(
         control.ask({"priority": [{"server": VIDEO.ipv4}]})
     elif arm.word == "truth" and gate:
         gate.mark_server(VIDEO.ipv4)
-    elif arm.word == "classifier":
+    elif arm.word in ("marks", "labels"):
         lanes = actors.GateLanes(gate) if gate else actors.EmulatorLanes(control)
-        taken.network = actors.NetworkActor(lanes)
+        goes_first = lean.Lean().goes_first if arm.word == "labels" else lean.policy_mark
+        taken.network = actors.NetworkActor(lanes, goes_first)
         # At the router: with the gate, where it sends to the client; else each packet as it comes in on either side,
         # since what the emulator sends goes around the capture.
         namespace, device = (gate.namespace, "client") if gate else (bed.router, "any")
-        listener = listening(bed, namespace, device, "tcp or udp", Classifier(reelsense), folder, taken.network)
+        listener = listening(
+            bed, namespace, device, capture.FILTER, Classifier(reelsense, released_model()), folder, taken.network
+        )
         taken.ears = stack.enter_context(listener)
 
 
