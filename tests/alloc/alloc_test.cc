@@ -9,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "reelsense.h"
 #include "reelsense/classifier/classifier.h"
 #include "reelsense/model/ue_model.h"
 #include "reelsense/packet/packet.h"
@@ -141,6 +142,77 @@ TEST(PacketPath, AfterSetUp_AllocatesNothing) {
   EXPECT_GT(counter.windows, 1000U);
   EXPECT_GT(counter.flows, 600U);
   EXPECT_GT(classifier.value().stats().ended[static_cast<std::size_t>(FlowEnd::kEvicted)], 100U);
+}
+
+// The C ABI's promise: after set-up no call allocates, whatever it is.
+TEST(CAbi, AfterSetUp_AllocatesNothing) {
+  std::ifstream file(REELSENSE_SOURCE_DIR "/models/reelsense-ue-socket/1.0.0/model.onnx", std::ios::binary);
+  const std::vector<char> bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  rs_model* model = nullptr;
+  ASSERT_EQ(rs_model_load(&model, bytes.data(), bytes.size(), nullptr), RS_OK);
+  std::vector<std::uint64_t> memory(rs_feedback_memory(64) / sizeof(std::uint64_t));
+  rs_feedback_options sampling;
+  rs_feedback_options_init(&sampling, sizeof sampling);
+  sampling.sample = 1.0;
+  rs_feedback* feedback = nullptr;
+  ASSERT_EQ(rs_feedback_open(&feedback, memory.data(), memory.size() * 8, model, &sampling, nullptr), RS_OK);
+  rs_options options;
+  rs_options_init(&options, sizeof options);
+  options.view = RS_VIEW_SOCKET;
+  options.max_flows = 32;
+  options.user = feedback;
+  options.on_windows = [](void* user, const rs_window* windows, size_t n) {
+    for (size_t i = 0; i < n; ++i) {
+      const std::uint8_t chance[16] = {};
+      rs_feedback_add(static_cast<rs_feedback*>(user), nullptr, &windows[i], RS_TRUTH_VIDEO, chance);
+    }
+  };
+  rs_classifier* classifier = nullptr;
+  ASSERT_EQ(rs_classifier_create(&classifier, model, &options, nullptr), RS_OK);
+  std::vector<char> json(1 << 16);
+  std::mt19937 random(5);
+
+  const std::size_t before = allocations;
+  std::vector<std::uint64_t>::size_type posts = 0;
+  std::uint64_t flows[64] = {};
+  std::int64_t t_ns = 1'700'000'000 * kSecondNs;
+  for (int i = 0; i < 100'000; ++i) {
+    t_ns += random() % 500 == 0 ? 90 * kSecondNs : 3'000'000;
+    std::uint64_t& flow = flows[random() % 64];  // more than the table holds
+    rs_decision decision;
+    switch (random() % 8) {
+      case 0:
+        rs_flow_open(classifier, &flow, t_ns);
+        break;
+      case 1:
+        rs_flow_close(classifier, flow, t_ns);
+        break;
+      case 2:
+        rs_flow_write(classifier, flow, random() % 2000, t_ns);
+        break;
+      case 3:
+        rs_flow_peek(classifier, &decision, flow);
+        break;
+      case 4:
+        rs_classifier_advance(classifier, t_ns);
+        break;
+      default:
+        rs_flow_read(classifier, flow, random() % 50'000, t_ns);
+    }
+    if (rs_feedback_count(feedback) == 64) {
+      std::size_t written = 0;
+      std::uint32_t records = 0;
+      rs_feedback_peek(feedback, json.data(), json.size(), &written, &records, 64);
+      rs_feedback_discard(feedback, records);
+      ++posts;
+    }
+  }
+  rs_classifier_finish(classifier);
+  EXPECT_EQ(allocations, before);
+  EXPECT_GT(posts, 10U);
+  rs_classifier_free(classifier);
+  rs_feedback_free(feedback);
+  rs_model_free(model);
 }
 
 }  // namespace
