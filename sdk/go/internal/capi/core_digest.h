@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "bc71a4084a1052ef6c36c3a17e72e301199cfc609f844cd9c7a9831f62cfe0bc"
+#define REELSENSE_GO_CORE_DIGEST "1f1ce026d664023a4c094ebd4587b57502ed987c93ffae5494f2e89ca9fa220d"
