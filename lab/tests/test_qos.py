@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pytest
-from reelsense_lab import testbed, workloads
+from reelsense_lab import prerequisites, testbed, workloads
 from reelsense_lab.errors import LabError
 from reelsense_lab.qos import (
     actors,
@@ -67,7 +68,8 @@ def test_runs_all_arms_of_a_pair_share_everything_but_the_arm() -> None:
         of_pair = [run for run in planned if run.pair.number == number]
         assert sorted(run.arm.name for run in of_pair) == sorted(arms)
         assert len({run.pair for run in of_pair if not run.arm.gate}) == 1
-        assert len({json.dumps(run.session().actions()) for run in of_pair}) == 1
+        assert len({json.dumps(run.actions()) for run in of_pair}) == 1
+        assert {action["do"] for action in of_pair[0].actions()} == {"open", "tell"}
         assert {run.pair.path for run in of_pair if run.arm.gate} == {design.FIXED}
 
 
@@ -409,6 +411,35 @@ def test_plots_draw_what_they_are_given() -> None:
 
 
 def test_command_wrong_use_is_a_sentence() -> None:
-    script = design.profiles.LAB.parent / "scripts/qos-lab"
+    script = prerequisites.ROOT / "scripts/qos-lab"
     done = subprocess.run([str(script), "--arms", "magic"], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "qos-lab: --arms: expected some of" in done.stderr
+
+
+# ---- a real pair
+
+
+PROBLEMS = [*prerequisites.problems(prerequisites.DEFAULT_BUILD), *([] if shutil.which("curl") else ["no curl"])]
+
+
+@pytest.mark.skipif(bool(PROBLEMS), reason=f"cannot record here: {'; '.join(PROBLEMS)}")
+def test_real_pair_is_recorded_and_those_who_know_act(tmp_path: Path) -> None:
+    """Twelve seconds, three arms at the same time: the parts fit together, whatever the figures."""
+    script = prerequisites.ROOT / "scripts/qos-lab"
+    words = ["--pairs", "1", "--seconds", "12", "--lanes", "3", "--media", "ci", "--path", design.FIXED]
+    words += ["--arms", "baseline,priority-truth,app-truth", "--out", str(tmp_path)]
+    done = subprocess.run([str(script), *words], capture_output=True, text=True, check=False, timeout=180)
+    assert done.returncode == 0, done.stderr + done.stdout
+    results = {arm: each[0] for arm, each in report.load(tmp_path).items()}
+    assert results.keys() == {"baseline", "priority-truth", "app-truth"}
+    for arm, each in results.items():
+        assert each["player"]["clips"] >= 1, arm
+        assert sum(each["bytes_down"]["video"]) > 100_000 and each["transfers"]["downloads_mbit"] > 0, arm
+    prioritised = {arm: each["path"]["down"]["prioritised"]["packets"] for arm, each in results.items()}
+    assert prioritised["baseline"] == 0 and prioritised["priority-truth"] > 50
+    reasons = {decision["reasons"]["prefetch_depth"] for decision in results["app-truth"]["decisions"]}
+    assert reasons & {"video", "congested"}
+    seen = (tmp_path / "000-app-truth/events.jsonl").read_text()
+    assert '"event": "decision"' in seen
+    assert "Means over pairs" in (tmp_path / "qos-means.svg").read_text()
+    assert (tmp_path / report.MARKDOWN).read_text().startswith("<!-- Made by")

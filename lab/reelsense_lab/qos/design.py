@@ -99,6 +99,14 @@ class Run:
             seconds=self.seconds,
         )
 
+    def actions(self) -> list[dict[str, Any]]:
+        """What the browser does. The page itself goes to the next clip: a wheel can be too weak to move on, most of
+        all while a clip plays on a busy machine, and then arms that play more would see fewer clips."""
+        return [
+            {**action, "do": "tell", "name": "next"} if action["do"] == "swipe" else action
+            for action in self.session().actions()
+        ]
+
     def settings(self) -> dict[str, Any]:
         """What decides the outcome: a run is complete if it was made with these."""
         pair = asdict(self.pair)

@@ -12,7 +12,8 @@ from reelsense_lab.qos.paired import Estimate
 FONT = "font-family='system-ui, sans-serif'"
 INK, GREY, GRID = "#24292f", "#6e7781", "#d8dee4"
 COLOURS = ("#6e7781", "#0969da", "#54aeff", "#bc4c00", "#fb8f44", "#1a7f37", "#4ac26b", "#8250df")
-ROW, LEFT, TOP, PANEL, GAP = 26, 250, 46, 190, 26
+ROW, LEFT, TOP, PANEL, GAP = 24, 240, 46, 170, 24
+ACROSS = 4  # panels in a line
 
 
 @dataclass(slots=True)
@@ -62,26 +63,28 @@ def scale(low: float, high: float, from_: float, to: float) -> Callable[[float],
 
 def means(title: str, panels: Mapping[str, Sequence[Estimate | None]], rows: Sequence[str]) -> str:
     """A panel a figure, a row an arm: the mean and its interval."""
-    height = TOP + ROW * len(rows) + 34
-    drawing = Drawing(LEFT + (PANEL + GAP) * len(panels), height)
+    height = ROW * len(rows) + 64  # of a line of panels
+    lines = -(-len(panels) // ACROSS)
+    drawing = Drawing(LEFT + (PANEL + GAP) * min(ACROSS, len(panels)), TOP - 10 + height * lines)
     drawing.text(8, 20, title, size=14)
-    for index, name in enumerate(rows):
-        drawing.text(LEFT - 14, TOP + ROW * index + ROW / 2 + 4, name, anchor="end")
     for number, (name, estimates) in enumerate(panels.items()):
-        left = LEFT + (PANEL + GAP) * number
+        left, top = LEFT + (PANEL + GAP) * (number % ACROSS), TOP + 6 + height * (number // ACROSS)
+        if left == LEFT:
+            for index, row in enumerate(rows):
+                drawing.text(LEFT - 14, top + ROW * index + ROW / 2 + 4, row, anchor="end")
         known = [each for each in estimates if each]
         high = max((each.high for each in known), default=1.0) * 1.05 or 1.0
         low = min(0.0, min((each.low for each in known), default=0.0) * 1.05)
         place = scale(low, high, left, left + PANEL)
-        bottom = TOP + ROW * len(rows)
-        drawing.text(left, TOP - 8, name, colour=GREY)
+        bottom = top + ROW * len(rows)
+        drawing.text(left, top - 8, name, colour=GREY)
         for tick in ticks(low, high):
-            drawing.line(place(tick), TOP, place(tick), bottom)
+            drawing.line(place(tick), top, place(tick), bottom)
             drawing.text(place(tick), bottom + 16, f"{tick:g}", anchor="middle", size=11, colour=GREY)
         for index, each in enumerate(estimates):
             if each is None:
                 continue
-            y, colour = TOP + ROW * index + ROW / 2, COLOURS[index % len(COLOURS)]
+            y, colour = top + ROW * index + ROW / 2, COLOURS[index % len(COLOURS)]
             drawing.line(place(each.low), y, place(each.high), y, colour, 2)
             drawing.dot(place(each.value), y, colour)
     return drawing.svg(title)

@@ -122,7 +122,8 @@ def _take(wanted: design.Run, place: Place, folder: Path, reelsense: Path) -> Ta
         watch = Watch.start()
         director.start()
         stack.callback(director.enough.set)
-        more = {"started": str(started), "decisions": str(for_app) if wanted.arm.actor == "app" else None}
+        more = {"started": str(started), "actions": wanted.actions()}
+        more |= {"decisions": str(for_app)} if wanted.arm.actor == "app" else {}
         taken.seen = browser.browse(bed, session, certificate.spki_sha256, place.build, folder, None, more)
         director.finish()
         taken.machine = watch.figures()
@@ -225,8 +226,9 @@ def _describe(wanted: design.Run, place: Place, taken: Taken, trace: Path) -> di
 def _findings(wanted: design.Run, taken: Taken, seen: list[metrics.View]) -> list[str]:
     """What makes a run useless, whatever its figures: then it is done again."""
     found = list(taken.problems)
-    if not seen:
-        found.append("no clip was ever in front")
+    swipes = sum(action["do"] == "tell" for action in wanted.actions())
+    if len(seen) < swipes / 2:
+        found.append(f"{len(seen)} clips were in front, after {swipes} swipes")
     if taken.counters.get("dropped_by_kernel"):
         found.append(f"tcpdump lost {taken.counters['dropped_by_kernel']} packets")
     for way in ("down", "up"):

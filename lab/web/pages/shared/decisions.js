@@ -19,6 +19,9 @@ export function onDecision(listener) {
   return () => listeners.delete(listener);
 }
 
+/** Whether the present decision says how many clips may be fetched: then what is outside is given up. */
+export const isDepthDecided = () => latest.prefetch_depth !== undefined;
+
 /** Clips to fetch ahead of the one that plays. */
 export const prefetchDepth = (own) => latest.prefetch_depth ?? own;
 

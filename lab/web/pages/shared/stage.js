@@ -4,7 +4,7 @@
 //   ?order=3,1,4&prefetch=2            reels: the driver swipes
 //   ?order=3,1,4&stay=7,5,11           stories: each goes on by itself after so many seconds
 
-import { prefetchDepth } from '/shared/decisions.js';
+import { isDepthDecided, prefetchDepth } from '/shared/decisions.js';
 import { asset, controls, image, index, listed, option, padded, report, video, watch } from '/shared/lab.js';
 
 const KEPT_BEHIND = 1;
@@ -96,8 +96,16 @@ export function stage(design) {
   let current = -1;
   let clock;
 
+  /** With a decision: nothing is fetched any more for clips behind, nor for those ahead that are too far and not there. */
+  function giveUp() {
+    reels.forEach((reel, position) => {
+      if (position < current || (position > current + prefetch() && !reel.ready)) reel.release();
+    });
+  }
+
   /** Lets the next clips load, nearest first, each only when the one before it can play (all at once if eager). */
   function schedule() {
+    if (isDepthDecided()) giveUp();
     for (let ahead = 0; ahead <= prefetch(); ahead += 1) {
       const reel = reels[current + ahead];
       if (!reel) return;
