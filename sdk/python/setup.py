@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ sys.path.insert(0, str(HERE / "native"))
 # Of ingest/: what reads captures. The rest of it needs zlib, zstd and libpcap (native/plain_streams.cc).
 INGEST = ("capture", "classic_reader", "pcapng_reader", "pcapng_time", "byte_window", "window_reader")
 CAPI = "core/capi/reelsense.h"
+VERSION = "core/include/reelsense/base/version.h"
 OPENAPI = "server/http/openapi.json"
 BUNDLE_FILES = ("manifest.json", "model.onnx", "model.tflite")
 
@@ -37,6 +39,14 @@ def source_root() -> Path:
             return root
     places = f"{HERE.parents[1]} nor in {HERE / 'vendor'}"
     raise SystemExit(f"reelsense: {CAPI} is neither in {places}: build from a checkout, or from an sdist made there")
+
+
+def version(root: Path) -> str:
+    """The library's own, which rs_version() gives."""
+    found = re.search(r'kVersion = "([^"]+)"', (root / VERSION).read_text())
+    if found is None:
+        raise SystemExit(f"reelsense: no kVersion in {root / VERSION}")
+    return found[1]
 
 
 def cpp_sources(root: Path) -> list[Path]:
@@ -91,11 +101,26 @@ class BuildNative(build_ext):
             target = temp / "cpp" / inside.with_suffix(".o")
             target.parent.mkdir(parents=True, exist_ok=True)
             extra = ["-fno-exceptions", "-fno-rtti"] if inside.parts[0] == "core" else []
-            self.spawn([*command, *extra, "-c", str(source), "-o", str(target)])
+            line = [*command, *extra, "-MMD", "-c", str(source), "-o", str(target)]
+            if not _is_current(target, line):
+                self.spawn(line)
+                target.with_suffix(".line").write_text("\n".join(line))
             return str(target)
 
         with ThreadPoolExecutor(self.parallel or os.cpu_count() or 1) as pool:
             return list(pool.map(compile_one, cpp_sources(root)))
+
+
+def _is_current(target: Path, line: list[str]) -> bool:
+    """It was made by the same command, and nothing it was made of is newer."""
+    made, needs = target.with_suffix(".line"), target.with_suffix(".d")
+    if not (target.is_file() and made.is_file() and needs.is_file()) or made.read_text() != "\n".join(line):
+        return False
+    sources = needs.read_text().replace("\\\n", " ").split()[1:]
+    try:
+        return all(Path(source).stat().st_mtime_ns < target.stat().st_mtime_ns for source in sources)
+    except FileNotFoundError:
+        return False
 
 
 def _program(command: list[str]) -> list[str]:
@@ -107,11 +132,12 @@ class BuildPython(build_py):
     """Adds the released models and the server's OpenAPI document to the package."""
 
     def run(self) -> None:
-        super().run()
         if self.editable_mode:
             raise SystemExit("reelsense: an editable install has no place for the models: pip install ./sdk/python")
-        root = source_root()
         package = Path(self.build_lib) / "reelsense"
+        shutil.rmtree(package, ignore_errors=True)  # what an earlier build left would be in the wheel
+        super().run()
+        root = source_root()
         for bundle in shipped_bundles(root):
             target = package / "models" / bundle.parent.name / bundle.name
             target.mkdir(parents=True, exist_ok=True)
@@ -139,7 +165,17 @@ class VendoringSdist(sdist):
             shutil.copyfile(licence, Path(base_dir) / "vendor" / "LICENSE")
 
 
+def options() -> dict[str, dict[str, str]]:
+    """abi3 from 3.10 on. In a checkout what is built lies in its build/, and is kept there for the next time."""
+    chosen = {"bdist_wheel": {"py_limited_api": "cp310"}}
+    root = source_root()
+    if root == HERE.parents[1]:
+        chosen["build"] = {"build_base": str(root / "build" / "python-sdk")}
+    return chosen
+
+
 setup(
+    version=version(source_root()),
     ext_modules=[
         Extension(
             "reelsense._native",
@@ -151,5 +187,5 @@ setup(
         )
     ],
     cmdclass={"build_ext": BuildNative, "build_py": BuildPython, "sdist": VendoringSdist},
-    options={"bdist_wheel": {"py_limited_api": "cp310"}},
+    options=options(),
 )

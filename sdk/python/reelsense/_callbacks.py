@@ -64,7 +64,7 @@ def flow_summary_of(at: Any) -> FlowSummary:
     )  # fmt: skip
 
 
-@ffi.def_extern()
+@ffi.def_extern()  # type: ignore[untyped-decorator]
 def rspy_on_windows(user: Any, windows: Any, n: int) -> None:
     sink = ffi.from_handle(user)
     if sink.error is None:
@@ -74,7 +74,7 @@ def rspy_on_windows(user: Any, windows: Any, n: int) -> None:
             sink.error = error
 
 
-@ffi.def_extern()
+@ffi.def_extern()  # type: ignore[untyped-decorator]
 def rspy_on_second(user: Any, second: Any) -> None:
     sink = ffi.from_handle(user)
     if sink.error is None:
@@ -84,7 +84,7 @@ def rspy_on_second(user: Any, second: Any) -> None:
             sink.error = error
 
 
-@ffi.def_extern()
+@ffi.def_extern()  # type: ignore[untyped-decorator]
 def rspy_on_flow_end(user: Any, flow: Any) -> None:
     sink = ffi.from_handle(user)
     if sink.error is None:

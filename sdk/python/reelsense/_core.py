@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from reelsense._native import ffi, lib
+from reelsense._native import ffi as ffi
+from reelsense._native import lib as lib
 from reelsense.errors import BY_STATUS, ReelsenseArgumentError, ReelsenseError, ReelsenseMismatchError
 
 VIEWS = ("packet", "socket")

@@ -55,7 +55,8 @@ def operation(method: str, path: str) -> str:
     parts = path.partition("?")[0].split("/")
     for pattern, methods in DOCUMENT["paths"].items():
         wanted = pattern.split("/")
-        if len(wanted) == len(parts) and method.lower() in methods:
-            if all(a == b or a.startswith("{") for a, b in zip(wanted, parts, strict=True)):
-                return pattern
+        if len(wanted) != len(parts) or method.lower() not in methods:
+            continue
+        if all(a == b or a.startswith("{") for a, b in zip(wanted, parts, strict=True)):
+            return pattern
     raise AssertionError(f"{method} {path} is no operation of the document")

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reelsense
 from requests_of import BAD_CLASSIFY, BAD_INFER, PACKETS, UE, classify, infer, tensor, window
 
+import reelsense
 from reelsense.client import (
     DeadlineError,
     FlowPackets,
@@ -285,8 +285,8 @@ def test_router_labels_packets_as_the_server(both):
         ways = random.integers(0, 2, count)
         cuts = [0, *sorted(random.integers(0, count, 8).tolist()), count]
         for begin, end in pairwise(cuts):
-            part = ",".join(f"[{t // 10**9}.{t % 10**9:09d},{s},{w}]"
-                            for t, s, w in zip(times[begin:end].tolist(), sizes[begin:end], ways[begin:end], strict=True))  # fmt: skip
+            packets = zip(times[begin:end].tolist(), sizes[begin:end], ways[begin:end], strict=True)
+            part = ",".join(f"[{t // 10**9}.{t % 10**9:09d},{s},{w}]" for t, s, w in packets)
             last = str(end == count).lower()
             body = f'{{"model":"{UE}","flows":[{{"flow":"p{flow}","packets":[{part}],"end":{last}}}]}}'
             both.ask("POST", "/v1/classify", body.encode())

@@ -7,6 +7,7 @@ import threading
 
 import numpy as np
 import pytest
+
 import reelsense
 from reelsense import ReelsenseArgumentError, ReelsenseMismatchError
 

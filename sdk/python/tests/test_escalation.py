@@ -4,10 +4,10 @@ import threading
 
 import numpy as np
 import pytest
-import reelsense
-from reelsense import ReelsenseArgumentError
 from stub_server import Received, Reply, StubServer, closed_port, problem
 
+import reelsense
+from reelsense import ReelsenseArgumentError
 from reelsense.client import RestClient
 from reelsense.client.retry import NO_RETRY
 from reelsense.escalation import Escalated, Escalator, TokenBucket
@@ -21,8 +21,8 @@ class Edge:
         self.stub.otherwise = self.label
 
     def label(self, received: Received) -> Reply:
-        labels = [{"flow": at["flow"], "second": at["second"], "label": "video", "confidence": 0.99, "probability": 0.99,
-                   "uncertain": False} for at in received.json()["windows"]]  # fmt: skip
+        sure = {"label": "video", "confidence": 0.99, "probability": 0.99, "uncertain": False}
+        labels = [{"flow": at["flow"], "second": at["second"]} | sure for at in received.json()["windows"]]
         return Reply(body={"model": "reelsense-edge@1.0.0", "labels": labels})
 
     def client(self) -> RestClient:
@@ -193,8 +193,12 @@ def test_what_fails_is_dropped_and_counted(edge, windows, failure):
 
 
 def test_windows_the_server_cannot_label_are_counted(edge, windows):
-    edge.stub.otherwise = lambda received: Reply(body={"model": "m", "labels": [
-        {"flow": at["flow"], "second": at["second"], "error": "out_of_order"} for at in received.json()["windows"]]})  # fmt: skip
+    def refuse(received: Received) -> Reply:
+        asked = received.json()["windows"]
+        labels = [{"flow": at["flow"], "second": at["second"], "error": "out_of_order"} for at in asked]
+        return Reply(body={"model": "m", "labels": labels})
+
+    edge.stub.otherwise = refuse
     with Escalator(edge.client(), lambda labels: None, enabled=True, burst=100) as escalator:
         escalator.offer(windows)
         assert escalator.wait()

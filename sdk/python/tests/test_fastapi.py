@@ -7,8 +7,9 @@ import json
 import contract
 import numpy as np
 import pytest
-import reelsense
 from requests_of import BAD_CLASSIFY, BAD_INFER, PACKETS, UE, classify, infer, tensor, window
+
+import reelsense
 
 fastapi = pytest.importorskip("fastapi")
 testclient = pytest.importorskip("fastapi.testclient")
@@ -86,7 +87,8 @@ def test_packets_give_the_extractors_windows(api, model):
     parts = [f"[{t // 10**9}.{t % 10**9:09d},{s},{w}]" for t, s, w in zip(times.tolist(), sizes, ways, strict=True)]
 
     def ask(flow: str, packets: list[str], end: bool) -> list[dict]:
-        body = f'{{"model":"{UE}","flows":[{{"flow":"{flow}","packets":[{",".join(packets)}],"end":{str(end).lower()}}}]}}'
+        sent = f'{{"flow":"{flow}","packets":[{",".join(packets)}],"end":{str(end).lower()}}}'
+        body = f'{{"model":"{UE}","flows":[{sent}]}}'
         return api.ask("POST", "/v1/classify", body.encode()).json()["labels"]
 
     at_once = ask("at once", parts, True)
@@ -296,7 +298,8 @@ def test_infer_json(api, real_rows, model):
 @pytest.mark.parametrize("datatype", ["FP32", "FP64"])
 def test_infer_binary(api, real_rows, model, datatype):
     rows = real_rows[:4].astype("<f4" if datatype == "FP32" else "<f8")
-    about = {"name": "features", "datatype": datatype, "shape": [4, 48], "parameters": {"binary_data_size": rows.nbytes}}
+    size = {"binary_data_size": rows.nbytes}
+    about = {"name": "features", "datatype": datatype, "shape": [4, 48], "parameters": size}
     head = infer(about, outputs=[{"name": "label"}, {"name": "probability", "parameters": {"binary_data": False}}],
                  parameters={"binary_data_output": True})  # fmt: skip
     headers = {"Content-Type": "application/octet-stream", "Inference-Header-Content-Length": str(len(head))}

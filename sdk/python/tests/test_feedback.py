@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from stub_server import Received, Reply, StubServer, closed_port, problem
+
 import reelsense
 from reelsense import (
     ReelsenseArgumentError,
@@ -18,8 +19,6 @@ from reelsense import (
     ReelsenseCorruptError,
     ReelsenseLimitError,
 )
-from stub_server import Received, Reply, StubServer, closed_port, problem
-
 from reelsense.client import NotOfferedError, RestClient, RetryPolicy, UnreachableError
 from reelsense.client.retry import NO_RETRY
 from reelsense.feedback import FeedbackQueue
@@ -173,7 +172,7 @@ def test_kill_9_loses_nothing_that_was_added(tmp_path, model, reels):
 
 def test_a_file_that_is_something_else_stays_as_it_is(tmp_path, model):
     with FeedbackQueue(tmp_path / "q", model, records=10, opt_in=True) as queue:
-        size = os.path.getsize(tmp_path / "q")
+        size = (tmp_path / "q").stat().st_size
         assert len(queue) == 0
     other = tmp_path / "other"
     content = bytes(range(256)) * (size // 256 + 1)
@@ -189,9 +188,10 @@ def test_a_file_that_is_something_else_stays_as_it_is(tmp_path, model):
 
 
 def test_the_file_belongs_to_one_at_a_time(tmp_path, model):
-    with FeedbackQueue(tmp_path / "q", model, opt_in=True):
-        with pytest.raises(ReelsenseBusyError, match="another process"):
-            FeedbackQueue(tmp_path / "q", model, opt_in=True)
+    first = FeedbackQueue(tmp_path / "q", model, opt_in=True)
+    with pytest.raises(ReelsenseBusyError, match="another process"):
+        FeedbackQueue(tmp_path / "q", model, opt_in=True)
+    first.close()
     FeedbackQueue(tmp_path / "q", model, opt_in=True).close()
 
 

@@ -224,7 +224,11 @@ def test_connections_are_kept_and_replaced_when_the_server_closed_them(stub, cli
 
 def test_many_threads_share_a_client(stub, client):
     stub.otherwise = OK
-    threads = [threading.Thread(target=lambda: [client.classify_windows([WINDOW]) for _ in range(10)]) for _ in range(8)]
+    def work() -> None:
+        for _ in range(10):
+            client.classify_windows([WINDOW])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

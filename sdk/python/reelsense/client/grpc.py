@@ -19,8 +19,10 @@ from reelsense.client.messages import FlowPackets, FlowWindow, Truth, WindowLabe
 from reelsense.client.retry import RetryPolicy
 from reelsense.client.tls import Tls, check_key_is_safe, host_of
 from reelsense.errors import ReelsenseArgumentError
-from reelsense.v1 import flow_classifier_pb2 as pb
-from reelsense.v1 import flow_classifier_pb2_grpc as stubs
+from reelsense.v1 import flow_classifier_pb2, flow_classifier_pb2_grpc
+
+pb: Any = flow_classifier_pb2
+stubs: Any = flow_classifier_pb2_grpc
 
 _LABELS: dict[int, str | None] = {0: None, 1: "non-video", 2: "video"}
 _NUMBERS = {"non-video": 1, "video": 2}

@@ -87,10 +87,7 @@ class RestClient:
 
     def models(self) -> list[ServedModel]:
         """Every version it knows, by name, falling version."""
-        fields = ServedModel.__dataclass_fields__
-        found = self.request("GET", "/v1/models").json()["models"]
-        return [ServedModel(**{key: tuple(value) if key == "features" else value
-                               for key, value in model.items() if key in fields}) for model in found]  # fmt: skip
+        return [_served_model(model) for model in self.request("GET", "/v1/models").json()["models"]]
 
     def classify_windows(self, windows: Iterable[FlowWindow], *, model: str = "") -> list[WindowLabel]:
         """Labels in the order of the windows. Sent again after a lost connection: the server gives a second that it
@@ -259,6 +256,11 @@ def _has_ended(connection: http.client.HTTPConnection) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _served_model(about: dict[str, Any]) -> ServedModel:
+    given = {key: value for key, value in about.items() if key in ServedModel.__dataclass_fields__}
+    return ServedModel(**given | {"features": tuple(about.get("features", ()))})
 
 
 def _window(window: FlowWindow) -> dict[str, Any]:

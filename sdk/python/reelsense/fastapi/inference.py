@@ -233,7 +233,7 @@ def write(request: InferRequest, served: Served, decisions: Decisions) -> tuple[
             binary += raw
             any_binary = True
         else:
-            tensor["data"] = values if name == "label" else [shortest(value) for value in values]
+            tensor["data"] = [value if isinstance(value, str) else shortest(value) for value in values]
         tensors.append(tensor)
     out["outputs"] = tensors
     head = json.dumps(out, ensure_ascii=False, separators=(",", ":")).encode()

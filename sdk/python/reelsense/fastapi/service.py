@@ -218,10 +218,10 @@ class Service:
             if end:
                 ended.append(key)
         width = request.served.features
-        for name, *packets, end in request.flows:
+        for name, times, sizes, directions, until_ns, end in request.flows:
             key = (principal, name, lane)
             flow = self.flows.get(key, now)
-            for second, row in flow.close_windows(*packets, end):
+            for second, row in flow.close_windows(times, sizes, directions, until_ns, end):
                 placed.add(flow, name, second, row[:width])
             if end:
                 ended.append(key)
