@@ -22,6 +22,7 @@ class Failing(CliTest):
             ["classify", *self.with_model, self.capture],
             ["classify", *self.with_model, self.capture, "--ribbon"],
             ["flows", *self.with_model, self.capture],
+            ["decide", *self.with_model, self.capture],
             ["features", self.capture],
             ["features", "--describe"],
             ["version"],

@@ -296,8 +296,7 @@ class SessionPolicy:
         rivals = sum(
             window.down
             for window, mark in marked
-            if mark.dscp != AF31
-            and (mark.reason == "bulk" or mark.dscp == LOWER_EFFORT or not window.is_video)
+            if mark.dscp != AF31 and (mark.reason == "bulk" or mark.dscp == LOWER_EFFORT or not window.is_video)
         )
         competing = rivals > 0 and rivals >= s["competing_share"] * sum(window.down for window, _ in marked)
         full = run.bins >= s["full_bins"] and run.peak <= s["flat_ratio"] and self.throughput.kbps < s["ample_kbps"]
