@@ -8,6 +8,7 @@ let notOfTheLibrary = [
   "core/base/base_test.cc",
   "core/capi/anchor.cc",
   "core/capi/capi_test.cc",
+  "core/capi/example.c",
   "core/capi/reelsense_test.c",
   "core/classifier/classifier_test.cc",
   "core/classifier/socket_classifier_test.cc",
@@ -34,11 +35,19 @@ let package = Package(
     .executable(name: "reelsense-conformance", targets: ["ReelsenseConformance"]),
   ],
   targets: [
-    // The C ABI: C++20 inside, a plain C header outside, so no C++ interoperability is asked of anyone.
+    // The C ABI: C++20 inside, a plain C header outside, so no C++ interoperability is asked of anyone. The flags are those
+    // of every other build of core; without the first, features would differ in their last bits on arm64. SwiftPM takes
+    // such flags of a package that is used by path, and this one is: its manifest is not at the repository's root.
     .target(
       name: "CReelsense",
       exclude: notOfTheLibrary,
-      cxxSettings: [.headerSearchPath("core/include"), .headerSearchPath("core")]
+      cxxSettings: [
+        .headerSearchPath("core/include"),
+        .headerSearchPath("core"),
+        .unsafeFlags([
+          "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-fvisibility-inlines-hidden",
+        ]),
+      ]
     ),
     .target(name: "Reelsense", dependencies: ["CReelsense"]),
     .executableTarget(name: "ReelsenseConformance", dependencies: ["Reelsense"]),

@@ -1,31 +1,44 @@
 import Foundation
 import Reelsense
 
+/// One connection with a classifier of its own: those of a log are out of order among each other.
+private struct Connection {
+  let flow: Flow
+  private let log = EventLog()
+
+  init(at timeNs: Int64) throws {
+    let classifier = try Classifier(model: nil, options: Classifier.Options(view: .socket))
+    classifier.setHandler { [log] in log.append($0) }
+    flow = try classifier.openFlow(at: timeNs)
+  }
+
+  /// The rows of all its windows.
+  func finish() throws -> [FlowWindow] {
+    try flow.classifier.finish()
+    return log.events.compactMap { if case .window(let window) = $0 { window } else { nil } }
+  }
+}
+
 extension Runner {
   /// vectors/NAME.csv beside logs/NAME.csv.
   func socket(_ url: URL) throws {
     let name = url.lastPathComponent
     let logs = url.deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("logs")
-    let windows = EventLog()
-    let classifier = try Classifier(model: nil, options: Classifier.Options(view: .socket))
-    classifier.setHandler { windows.append($0) }
-    var flows: [String: Flow] = [:]
+    var connections: [String: Connection] = [:]
     for fields in try Self.csv(logs.appendingPathComponent(name)).dropFirst() {
       guard fields.count == 4, let time = Int64(fields[0]), let bytes = Int(fields[3]) else {
         throw Mismatch("logs/\(name): time_ns,connection,direction,bytes is expected, not \(fields)")
       }
-      let flow = try flows[fields[1]] ?? classifier.openFlow(at: time)
-      flows[fields[1]] = flow
+      let connection = try connections[fields[1]] ?? Connection(at: time)
+      connections[fields[1]] = connection
       switch fields[2] {
-      case "down": try flow.read(bytes, at: time)
-      case "up": try flow.write(bytes, at: time)
+      case "down": try connection.flow.read(bytes, at: time)
+      case "up": try connection.flow.write(bytes, at: time)
       default: throw Mismatch("logs/\(name): direction \(fields[2])")
       }
     }
-    try classifier.finish()
+    let rows = try connections.mapValues { try $0.finish() }
 
-    var rows: [UInt64: [FlowWindow]] = [:]
-    for case .window(let window) in windows.events { rows[window.flow, default: []].append(window) }
     var differences = Differences()
     let expected = try Self.csv(url)
     differences.equal("columns", expected.first ?? [], ["flow", "second"] + TrafficView.socket.featureNames)
@@ -35,7 +48,7 @@ extension Runner {
       let number = next[fields[0], default: 0]
       next[fields[0]] = number + 1
       let at = "connection \(fields[0]) row \(number)"
-      guard let flow = flows[fields[0]], let got = rows[flow.id]?.dropFirst(number).first else {
+      guard let got = rows[fields[0]]?.dropFirst(number).first else {
         differences.equal(at, "none", "a row")
         continue
       }
