@@ -1,5 +1,5 @@
-// The JSON bodies of /v1/classify, /v1/feedback and /v1/observations: any bytes are refused with a reason, or leave a job whose
-// parts agree.
+// The JSON bodies of /v1/classify, /v1/feedback and /v1/observations: any bytes are refused with a reason, or
+// leave a job whose parts agree.
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>

@@ -54,6 +54,7 @@ struct Config {
     std::int64_t flow_name_bytes = 256;
     std::int64_t windows_per_request = 4096;
     std::int64_t packets_per_request = 200'000;
+    std::int64_t observations_per_request = 1000;
     double windows_per_s = 0;  // per principal that has no limit of its own; 0: none
     double requests_per_s = 0;
   } limits;

@@ -97,6 +97,8 @@ constexpr auto kTable = std::to_array<ConfigKey>({
      "Windows in one request or message", range(1, 1e6)},
     {"limits", "packets_per_request", at<&C::limits, &C::Limits::packets_per_request>,
      "Packets in one request or message", range(1, 1e7)},
+    {"limits", "observations_per_request", at<&C::limits, &C::Limits::observations_per_request>,
+     "Observations in one request", range(1, 16'384)},
     {"limits", "windows_per_s", at<&C::limits, &C::Limits::windows_per_s>,
      "Windows a second of each client whose key sets no limit of its own; 0: no limit", range(0, 1e9)},
     {"limits", "requests_per_s", at<&C::limits, &C::Limits::requests_per_s>,

@@ -6,39 +6,6 @@ namespace reelsense::server {
 
 namespace {
 
-constexpr Where kRoot{};
-
-// Calls each(key, value) for every member; stops when it returns false.
-template <class Each>
-bool for_each_member(JsonReader& json, ondemand::object& object, Each each) {
-  for (auto item : object) {
-    ondemand::field field;
-    auto error = std::move(item).get(field);
-    if (error != simdjson::SUCCESS) return json.malformed(error);
-    std::string_view key;
-    if ((error = field.unescaped_key().get(key)) != simdjson::SUCCESS) return json.malformed(error);
-    if (!each(key, field.value())) return false;
-  }
-  return true;
-}
-
-// Calls each(index, value) for every element; stops when it returns false.
-template <class Each>
-bool for_each_element(JsonReader& json, ondemand::array& array, Each each) {
-  std::int64_t index = 0;
-  for (auto item : array) {
-    ondemand::value value;
-    const auto error = std::move(item).get(value);
-    if (error != simdjson::SUCCESS) return json.malformed(error);
-    if (!each(index++, value)) return false;
-  }
-  return true;
-}
-
-bool unknown_key(JsonReader& json, const Where& where, std::string_view key, std::string_view known) {
-  return json.fail(Where{&where, key}, "unknown key; known are " + std::string(known));
-}
-
 // A flow's name: its id and where it stands.
 struct Named {
   FlowId id;

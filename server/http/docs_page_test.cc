@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "server/http/observation_body.h"
 #include "server/http/problem.h"
 #include "server/http/router.h"
 
@@ -95,6 +96,19 @@ TEST(OpenApi, References_AllLeadSomewhereAndEverythingIsUsed) {
       EXPECT_TRUE(used.contains("#/components/" + std::string(kind) + "/" + name)) << kind << " " << name;
     }
   }
+}
+
+// What is shown as an example must be taken: it names this build's features.
+TEST(OpenApi, ExampleOfObservations_IsTaken) {
+  const std::string body =
+      document()["paths"]["/v1/observations"]["post"]["requestBody"]["content"]["application/json"]["example"]
+          .dump();
+  const std::string padded = body + std::string(kJsonPadding, ' ');
+  JsonParser parser;
+  ObservationBatch batch;
+  const auto problem =
+      read_observation_batch(parser, std::string_view(padded).substr(0, body.size()), 1, batch);
+  EXPECT_FALSE(problem) << problem->detail;
 }
 
 TEST(Docs, Page_HasEveryOperationAndFetchesNothing) {

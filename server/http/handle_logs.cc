@@ -1,16 +1,12 @@
 // GET /v1/logs.
 #include "server/http/handlers.h"
 #include "server/http/log_query.h"
+#include "server/http/query_reader.h"
 #include "server/http/storage_problem.h"
 
 namespace reelsense::server {
 
 namespace {
-
-bool wants_csv(const Request& request) {
-  const std::optional<std::string> format = request.query_value("format");
-  return format ? *format == "csv" : accepts(request.head.accept, "text/csv");
-}
 
 void answer_page(Exchange& exchange, const LogPage& page, bool csv) {
   if (csv) {
@@ -29,18 +25,15 @@ void handle_logs(Exchange& exchange) {
   InferenceLog* log = exchange.services().log;
   if (log == nullptr)
     return exchange.fail(Problem::of(ProblemType::kLogOff, "log.file is empty: nothing is logged"));
-  const std::optional<std::string> format = exchange.request().query_value("format");
-  if (format && *format != "csv" && *format != "json") {
-    return exchange.fail(Problem::at("format", "csv or json is expected"));
-  }
+  const std::optional<bool> csv = wants_csv(exchange.request());
+  if (!csv) return exchange.fail(Problem::at("format", "csv or json is expected"));
   LogQuery query;
   const auto flow_hash = [&](std::string_view flow) {
     return exchange.services().engine.flow_id(exchange.principal(), flow).high;
   };
   std::optional<Problem> problem = read_log_query(exchange.request(), flow_hash, query);
   if (problem) return exchange.fail(std::move(*problem));
-  const bool csv = wants_csv(exchange.request());
-  exchange.in_background([log, query, csv]() -> std::function<void(Exchange&)> {
+  exchange.in_background([log, query, csv = *csv]() -> std::function<void(Exchange&)> {
     auto page = std::make_shared<Result<LogPage>>(log->query(query));
     if (page->ok()) return [page, csv](Exchange& done) { answer_page(done, page->value(), csv); };
     const Error& error = page->error();

@@ -24,6 +24,10 @@ void handle_flow(Exchange& exchange);
 void handle_flow_delete(Exchange& exchange);
 void handle_feedback(Exchange& exchange);
 
+// handle_observations.cc
+void handle_observations(Exchange& exchange);
+void handle_observations_query(Exchange& exchange);
+
 // handle_models.cc
 void handle_models(Exchange& exchange);
 void handle_model_load(Exchange& exchange);

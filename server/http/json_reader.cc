@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "server/http/json_writer.h"
+
 namespace reelsense::server {
 
 namespace {
@@ -168,6 +170,28 @@ bool JsonReader::read(const Where& where, ondemand::value value, std::int64_t le
   const std::string range = "an integer from " + std::to_string(least) + " to " + std::to_string(most);
   if (error == simdjson::SUCCESS) return fail(where, range + " is expected, not " + std::to_string(out));
   return unexpected(where, value, error, range);
+}
+
+bool JsonReader::read(const Where& where, ondemand::value value, double least, double most, double& out) {
+  const auto error = value.get_double().get(out);
+  if (error == simdjson::SUCCESS && out >= least && out <= most) return true;
+  std::string range = "a number from ";
+  append_decimal(least, range);
+  append_decimal(most, range += " to ");
+  if (error != simdjson::SUCCESS) return unexpected(where, value, error, range);
+  append_decimal(out, range += " is expected, not ");
+  return fail(where, range);
+}
+
+bool JsonReader::read_null(const Where& where, ondemand::value value, bool& null) {
+  ondemand::json_type type{};
+  auto error = value.type().get(type);
+  if (error != simdjson::SUCCESS) return malformed(error);
+  null = type == ondemand::json_type::null;
+  if (!null) return true;
+  error = value.is_null().get(null);
+  if (error == simdjson::SUCCESS && null) return true;
+  return unexpected(where, value, simdjson::INCORRECT_TYPE, "null");
 }
 
 bool JsonReader::read_time(const Where& where, ondemand::value value, std::int64_t& ns) {

@@ -70,6 +70,9 @@ class JsonReader {
   bool read(const Where& where, ondemand::value value, ondemand::array& out);
   bool read(const Where& where, ondemand::value value, std::int64_t least, std::int64_t most,
             std::int64_t& out);
+  bool read(const Where& where, ondemand::value value, double least, double most, double& out);
+  // null, or else not: `null` says which, and a value that is not null is still to be read.
+  bool read_null(const Where& where, ondemand::value value, bool& null);
   // Seconds since the epoch as a decimal of any length → nanoseconds, exactly.
   bool read_time(const Where& where, ondemand::value value, std::int64_t& ns);
   // A string as it stands in the body, quotes included (`raw`), and what it says (`text`).
@@ -92,5 +95,38 @@ class JsonReader {
   bool parsed_ = false;  // document_ is one
   std::optional<Problem> problem_;
 };
+
+inline constexpr Where kRoot{};
+
+// Calls each(key, value) for every member; stops when it returns false.
+template <class Each>
+bool for_each_member(JsonReader& json, ondemand::object& object, Each each) {
+  for (auto item : object) {
+    ondemand::field field;
+    auto error = std::move(item).get(field);
+    if (error != simdjson::SUCCESS) return json.malformed(error);
+    std::string_view key;
+    if ((error = field.unescaped_key().get(key)) != simdjson::SUCCESS) return json.malformed(error);
+    if (!each(key, field.value())) return false;
+  }
+  return true;
+}
+
+// Calls each(index, value) for every element; stops when it returns false.
+template <class Each>
+bool for_each_element(JsonReader& json, ondemand::array& array, Each each) {
+  std::int64_t index = 0;
+  for (auto item : array) {
+    ondemand::value value;
+    const auto error = std::move(item).get(value);
+    if (error != simdjson::SUCCESS) return json.malformed(error);
+    if (!each(index++, value)) return false;
+  }
+  return true;
+}
+
+inline bool unknown_key(JsonReader& json, const Where& where, std::string_view key, std::string_view known) {
+  return json.fail(Where{&where, key}, "unknown key; known are " + std::string(known));
+}
 
 }  // namespace reelsense::server

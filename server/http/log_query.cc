@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "server/http/json_writer.h"
+#include "server/http/query_reader.h"
 
 namespace reelsense::server {
 
@@ -11,42 +12,6 @@ namespace {
 
 constexpr std::size_t kMostRows = 10'000;
 constexpr std::string_view kHashPrefix = "hash:";
-
-std::string_view label_of(bool video) noexcept {
-  return video ? "video" : "non-video";
-}
-
-// A query parameter by name, given to `read` if it is there; what `read` expected, if it refuses it.
-class QueryReader {
- public:
-  explicit QueryReader(const Request& request) : request_(request) {}
-
-  template <class Read>
-  void operator()(std::string_view name, std::string_view expected, Read read) {
-    if (problem_) return;
-    const std::optional<std::string> value = request_.query_value(name);
-    if (value && !read(*value))
-      problem_ = Problem::at(std::string(name), std::string(expected) + " is expected");
-  }
-  std::optional<Problem> take() { return std::move(problem_); }
-
- private:
-  const Request& request_;
-  std::optional<Problem> problem_;
-};
-
-template <class Value>
-bool set(Value& to, const auto& parsed) {
-  if (!parsed) return false;
-  to = *parsed;
-  return true;
-}
-
-std::optional<bool> parse_label(std::string_view text) noexcept {
-  if (text == "video") return true;
-  if (text == "non-video") return false;
-  return std::nullopt;
-}
 
 std::optional<double> parse_share(std::string_view text) noexcept {
   double value = 0;
@@ -71,28 +36,29 @@ std::optional<Problem> read_log_query(const Request& request,
                                       LogQuery& query) {
   QueryReader read(request);
   constexpr std::string_view kTime = "RFC 3339 (2026-03-01T12:00:00Z) or seconds since the epoch";
-  constexpr std::string_view kFlag = "true or false";
-  read("from", kTime, [&](const std::string& text) { return set(query.from_ms, parse_time_ms(text)); });
-  read("to", kTime, [&](const std::string& text) { return set(query.to_ms, parse_time_ms(text)); });
+  read("from", kTime, [&](const std::string& text) { return assign(query.from_ms, parse_time_ms(text)); });
+  read("to", kTime, [&](const std::string& text) { return assign(query.to_ms, parse_time_ms(text)); });
   read("flow", "a flow's name or hash: and 16 hexadecimal digits", [&](const std::string& text) {
     if (!text.starts_with(kHashPrefix)) {
       query.flow = flow_hash(text);
       return !text.empty();
     }
-    return set(query.flow, parse_hash(std::string_view(text).substr(kHashPrefix.size())));
+    return assign(query.flow, parse_hash(std::string_view(text).substr(kHashPrefix.size())));
   });
-  read("model", "\"name\" or \"name@version\"", [&](const std::string& text) {
+  read("model", kModelExpected, [&](const std::string& text) {
     query.model = text;
     return !text.empty();
   });
-  read("label", "video or non-video",
-       [&](const std::string& text) { return set(query.video, parse_label(text)); });
-  read("uncertain", kFlag, [&](const std::string& text) { return set(query.uncertain, parse_flag(text)); });
+  read("label", kLabelExpected,
+       [&](const std::string& text) { return assign(query.video, parse_label(text)); });
+  read("uncertain", kFlagExpected,
+       [&](const std::string& text) { return assign(query.uncertain, parse_flag(text)); });
   read("max_confidence", "a number from 0 to 1",
-       [&](const std::string& text) { return set(query.max_confidence, parse_share(text)); });
-  read("misclassified", kFlag,
-       [&](const std::string& text) { return set(query.misclassified, parse_flag(text)); });
-  read("with_truth", kFlag, [&](const std::string& text) { return set(query.with_truth, parse_flag(text)); });
+       [&](const std::string& text) { return assign(query.max_confidence, parse_share(text)); });
+  read("misclassified", kFlagExpected,
+       [&](const std::string& text) { return assign(query.misclassified, parse_flag(text)); });
+  read("with_truth", kFlagExpected,
+       [&](const std::string& text) { return assign(query.with_truth, parse_flag(text)); });
   read("cursor", "the \"next\" of an earlier answer", [&](const std::string& text) {
     const auto row = parse_count(text, INT64_MAX);
     if (row) query.before_row = static_cast<std::int64_t>(*row);
@@ -118,10 +84,10 @@ void write_log_json(const LogPage& page, std::string& out) {
         .field("flow", hash)
         .field("second", entry.second);
     json.field("model", row.model).field("version", row.version).field("tier", row.tier);
-    json.field("label", label_of(entry.video)).field("uncertain", entry.uncertain);
+    json.field("label", label_text(entry.video)).field("uncertain", entry.uncertain);
     json.field("confidence", entry.confidence).field("queue_us", entry.queue_us);
     json.field("compute_us", entry.compute_us).field("principal", entry.principal);
-    if (row.truth_video) json.field("truth", label_of(*row.truth_video));
+    if (row.truth_video) json.field("truth", label_text(*row.truth_video));
     json.end_object();
   }
   json.end_array().key("next");
@@ -145,7 +111,7 @@ void write_log_csv(const LogPage& page, std::string& out) {
     append_decimal(entry.second, out);
     // Names and versions are of letters, digits, '-', '.' and '+': nothing needs quotes.
     for (const std::string_view text : {std::string_view(row.model), std::string_view(row.version),
-                                        std::string_view(row.tier), label_of(entry.video)}) {
+                                        std::string_view(row.tier), label_text(entry.video)}) {
       out += ',';
       out += text;
     }
@@ -156,7 +122,7 @@ void write_log_csv(const LogPage& page, std::string& out) {
       append_decimal(std::uint64_t{number}, out);
     }
     out += ',';
-    if (row.truth_video) out += label_of(*row.truth_video);
+    if (row.truth_video) out += label_text(*row.truth_video);
     out += '\n';
   }
 }

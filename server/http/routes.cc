@@ -32,6 +32,7 @@ constexpr auto kRoutes = std::to_array<Route>({
      .handle = handle_infer,
      .admits = true},
     {kPost, "/v1/feedback", A::kFeedback, B::kJson, handle_feedback},
+    {kPost, "/v1/observations", A::kFeedback, B::kJson, handle_observations},
     {kGet, "/v1/flows/{flow}", A::kInfer, B::kNone, handle_flow},
     {kDelete, "/v1/flows/{flow}", A::kInfer, B::kNone, handle_flow_delete},
 
@@ -52,6 +53,7 @@ constexpr auto kRoutes = std::to_array<Route>({
     {kDelete, "/v1/aliases/{alias}", A::kAdmin, B::kNone, handle_alias_delete},
 
     {kGet, "/v1/logs", A::kAdmin, B::kNone, handle_logs},
+    {kGet, "/v1/observations", A::kAdmin, B::kNone, handle_observations_query},
 
     {.method = kPost,
      .pattern = "/v1/analyses",

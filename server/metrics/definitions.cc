@@ -68,6 +68,14 @@ constexpr std::array kDefinitions = std::to_array<MetricDefinition>({
      "Size of the inference log's file and its write-ahead log."},
     {Id::kLogFeedback, kCounter, "reelsense_server_log_feedback_total", "",
      "Windows whose truth was stored durably."},
+    {Id::kObservations, kCounter, "reelsense_server_observations_total", "label,truth",
+     "Anonymised windows of devices stored durably, by the label given there and the truth they report "
+     "(video, non-video or none), which randomised response has blurred."},
+    {Id::kObservationBatches, kCounter, "reelsense_server_observation_batches_total", "outcome",
+     "Requests with such windows: stored, repeated (stored before), or refused as invalid, busy, disk_full "
+     "or failed."},
+    {Id::kObservationsDeleted, kCounter, "reelsense_server_observations_deleted_total", "",
+     "Such windows deleted by age or size."},
     {Id::kProcessMemory, kGauge, "process_resident_memory_bytes", "", "Resident memory."},
     {Id::kProcessCpu, kCounter, "process_cpu_seconds_total", "", "CPU time, user and system."},
     {Id::kProcessFds, kGauge, "process_open_fds", "", "Open file descriptors."},

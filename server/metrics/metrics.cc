@@ -18,6 +18,12 @@ constexpr std::size_t kMostValues =
 constexpr std::size_t kMostLength = 100;
 constexpr std::string_view kOther = "other";
 
+// In the order of BatchOutcome.
+constexpr std::array<const char*, kBatchOutcomes> kOutcomes = {"stored", "repeated",  "invalid",
+                                                               "busy",   "disk_full", "failed"};
+// In the order of ObservationCounts.
+constexpr std::array<const char*, 3> kTruths = {"non-video", "video", "none"};
+
 constexpr const char* name_of(Api api) noexcept {
   return api == Api::kRest ? "rest" : "grpc";
 }
@@ -105,6 +111,7 @@ void add_log(Exposition& out, const LogStats& log) {
   out.add_count(MetricId::kLogQueued, log.queued);
   out.add_count(MetricId::kLogBytes, log.file_bytes);
   out.add_count(MetricId::kLogFeedback, log.feedback);
+  out.add_count(MetricId::kObservationsDeleted, log.observations_deleted);
 }
 
 void add_models(Exposition& out, const ModelRepository& models) {
@@ -148,6 +155,8 @@ struct Metrics::Impl {
   std::array<PerApi, kApis> apis;
   prometheus::Counter* messages_in = nullptr;
   prometheus::Counter* messages_out = nullptr;
+  std::array<prometheus::Counter*, kBatchOutcomes> batches{};
+  std::array<std::array<prometheus::Counter*, kTruths.size()>, 2> observations{};
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
@@ -156,6 +165,15 @@ Metrics::Metrics() : impl_(std::make_unique<Impl>()) {
   }
   impl_->messages_in = &impl_->families.counter(MetricId::kStreamMessages, {{"direction", "in"}});
   impl_->messages_out = &impl_->families.counter(MetricId::kStreamMessages, {{"direction", "out"}});
+  for (std::size_t i = 0; i < kOutcomes.size(); ++i) {
+    impl_->batches[i] = &impl_->families.counter(MetricId::kObservationBatches, {{"outcome", kOutcomes[i]}});
+  }
+  for (std::size_t label = 0; label < 2; ++label) {
+    for (std::size_t truth = 0; truth < kTruths.size(); ++truth) {
+      impl_->observations[label][truth] = &impl_->families.counter(
+          MetricId::kObservations, {{"label", kTruths[label]}, {"truth", kTruths[truth]}});
+    }
+  }
 }
 
 Metrics::~Metrics() = default;
@@ -198,6 +216,18 @@ void Metrics::refused(Api api, std::string_view reason) {
     counter = found;
   }
   counter->Increment();
+}
+
+void Metrics::observation_batch(BatchOutcome outcome) {
+  impl_->batches[static_cast<std::size_t>(outcome)]->Increment();
+}
+
+void Metrics::observations(const ObservationCounts& stored) {
+  for (std::size_t label = 0; label < stored.size(); ++label) {
+    for (std::size_t truth = 0; truth < kTruths.size(); ++truth) {
+      impl_->observations[label][truth]->Increment(static_cast<double>(stored[label][truth]));
+    }
+  }
 }
 
 void Metrics::connections(Api api, int change) {

@@ -5,6 +5,8 @@
 // all members.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -18,6 +20,12 @@
 namespace reelsense::server {
 
 enum class Api : std::uint8_t { kRest, kGrpc };
+
+// What became of a batch of anonymised windows.
+enum class BatchOutcome : std::uint8_t { kStored, kRepeated, kInvalid, kBusy, kDiskFull, kFailed };
+inline constexpr std::size_t kBatchOutcomes = 6;
+// How many of each label (non-video, video) and truth (non-video, video, none).
+using ObservationCounts = std::array<std::array<std::uint64_t, 3>, 2>;
 
 class Metrics final : public EngineObserver {
  public:
@@ -33,6 +41,8 @@ class Metrics final : public EngineObserver {
   // Something was refused or failed: "queue_full", "rate_limit", "auth", "bad_request", "timeout",
   // "too_large", …
   void refused(Api api, std::string_view reason);
+  void observation_batch(BatchOutcome outcome);
+  void observations(const ObservationCounts& stored);
   void connections(Api api, int change);  // open ones: +1, −1
   void stream_messages(std::uint64_t read, std::uint64_t written);
 

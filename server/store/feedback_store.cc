@@ -59,13 +59,7 @@ Status FeedbackStore::check_room(std::size_t more) {
 }
 
 Status FeedbackStore::store(std::span<const FeedbackEntry> entries, std::int64_t time_ms) {
-  // A commit in mode FULL waits until the write-ahead log is on the disk.
-  Status done = database_->exec("PRAGMA synchronous=FULL; BEGIN IMMEDIATE");
-  if (done) done = insert(entries, time_ms);
-  if (done) done = database_->exec("COMMIT");
-  if (!done && sqlite3_get_autocommit(database_->handle()) == 0) (void)database_->exec("ROLLBACK");
-  (void)database_->exec("PRAGMA synchronous=NORMAL");
-  return done;
+  return durably(*database_, [&] { return insert(entries, time_ms); });
 }
 
 Status FeedbackStore::insert(std::span<const FeedbackEntry> entries, std::int64_t time_ms) {

@@ -11,14 +11,16 @@
 #include "server/base/logger.h"
 #include "server/store/log_reader.h"
 #include "server/store/log_writer.h"
+#include "server/store/waiting_requests.h"
 
 namespace reelsense::server {
 
 namespace {
 
-constexpr std::size_t kQueuedFeedback = 65'536;    // windows
-constexpr std::uint16_t kOtherModel = UINT16_MAX;  // stored without a name
-constexpr auto kIdle = std::chrono::seconds(60);   // then retention looks at the clock
+constexpr std::size_t kQueuedFeedback = 65'536;      // windows
+constexpr std::size_t kQueuedObservations = 16'384;  // likewise
+constexpr std::uint16_t kOtherModel = UINT16_MAX;    // stored without a name
+constexpr auto kIdle = std::chrono::seconds(60);     // then retention looks at the clock
 
 std::uint64_t size_of(const std::filesystem::path& file) {
   std::error_code error;
@@ -26,9 +28,9 @@ std::uint64_t size_of(const std::filesystem::path& file) {
   return error ? 0 : bytes;
 }
 
-// An empty request takes room, too.
-std::size_t room_for(const std::vector<FeedbackEntry>& entries) noexcept {
-  return std::max<std::size_t>(entries.size(), 1);
+Error too_much_waits(const char* what, std::size_t most) {
+  return {ErrorCode::kLimit, std::string(what) + " of " + std::to_string(most) +
+                                 " windows already wait for the disk; try again later"};
 }
 
 }  // namespace
@@ -37,7 +39,15 @@ struct InferenceLog::Impl {
   Impl(const LogOptions& its_options, const Clock& clock)
       : options(its_options), writer(options, clock), reader(options.file) {}
 
+  template <class Request>
+  bool add(WaitingRequests<Request>& waiting, Request& request, std::size_t windows) {
+    const std::lock_guard lock(mutex);
+    if (!waiting.add(request, windows)) return false;
+    wake.notify_one();
+    return true;
+  }
   void run();
+  [[nodiscard]] bool requested() const noexcept { return !feedback.empty() || !observations.empty(); }
   [[nodiscard]] bool urgent() const noexcept;
   void wait(std::unique_lock<std::mutex>& lock);
   void process();
@@ -51,8 +61,8 @@ struct InferenceLog::Impl {
   std::condition_variable flushed;
   std::vector<LogEntry> queue;
   std::size_t in_flight = 0;  // entries that the writer took and has not stored yet
-  std::vector<LogRequest> requests;
-  std::size_t requested = 0;  // windows in `requests` and those being stored
+  WaitingRequests<LogRequest> feedback{kQueuedFeedback};
+  WaitingRequests<ObservationRequest> observations{kQueuedObservations};
   std::vector<ModelName> models;
   std::map<ModelName, std::uint16_t> model_indices;
   std::uint64_t flush_asked = 0;
@@ -65,7 +75,6 @@ struct InferenceLog::Impl {
   // The writer thread's.
   LogWriter writer;
   std::vector<LogEntry> batch;
-  std::vector<LogRequest> batch_requests;
   std::vector<ModelName> batch_models;
 
   std::mutex reader_mutex;
@@ -134,18 +143,20 @@ std::size_t InferenceLog::append(std::span<const LogEntry> entries) {
 }
 
 void InferenceLog::feedback(std::vector<FeedbackEntry> entries, std::function<void(Status)> done) {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    const std::size_t size = room_for(entries);
-    if (impl_->requested + size <= kQueuedFeedback) {
-      impl_->requested += size;
-      impl_->requests.push_back({std::move(entries), std::move(done)});
-      impl_->wake.notify_one();
-      return;
-    }
+  const std::size_t windows = entries.size();
+  LogRequest request{std::move(entries), std::move(done)};
+  if (!impl_->add(impl_->feedback, request, windows)) {
+    request.done(too_much_waits("feedback", impl_->feedback.most_windows()));
   }
-  done(Error{ErrorCode::kLimit, "feedback for " + std::to_string(kQueuedFeedback) +
-                                    " windows already waits for the disk; try again later"});
+}
+
+void InferenceLog::observations(ObservationBatch batch,
+                                std::function<void(Result<ObservationsStored>)> done) {
+  const std::size_t windows = batch.observations.size();
+  ObservationRequest request{std::move(batch), std::move(done)};
+  if (!impl_->add(impl_->observations, request, windows)) {
+    request.done(too_much_waits("observations", impl_->observations.most_windows()));
+  }
 }
 
 Result<LogPage> InferenceLog::query(const LogQuery& query) {
@@ -159,6 +170,11 @@ Result<LogPage> InferenceLog::query(const LogQuery& query) {
     row.entry.model = row.model.empty() ? kOtherModel : model_index(row.model, row.version, row.tier);
   }
   return page;
+}
+
+Result<ObservationPage> InferenceLog::query_observations(const ObservationQuery& query) {
+  const std::lock_guard lock(impl_->reader_mutex);
+  return impl_->reader.query(query);
 }
 
 Status InferenceLog::flush() {
@@ -181,7 +197,7 @@ LogStats InferenceLog::stats() const {
 }
 
 bool InferenceLog::Impl::urgent() const noexcept {
-  return stopping || !requests.empty() || flush_asked != flush_done || more_to_delete ||
+  return stopping || requested() || flush_asked != flush_done || more_to_delete ||
          (!queue.empty() && queue.size() >= options.queue_entries / 4);
 }
 
@@ -195,7 +211,7 @@ void InferenceLog::Impl::run() {
     {
       std::unique_lock lock(mutex);
       wait(lock);
-      if (stopping && queue.empty() && requests.empty() && flush_asked == flush_done) break;
+      if (stopping && queue.empty() && !requested() && flush_asked == flush_done) break;
     }
     process();
   }
@@ -206,25 +222,26 @@ void InferenceLog::Impl::process() {
   {
     const std::lock_guard lock(mutex);
     batch.swap(queue);
-    batch_requests.swap(requests);
+    feedback.hand_over();
+    observations.hand_over();
     in_flight = batch.size();
     for (std::size_t i = batch_models.size(); i < models.size(); ++i) batch_models.push_back(models[i]);
     flush = flush_asked;
   }
-  std::size_t feedback_windows = 0;
-  for (const LogRequest& request : batch_requests) feedback_windows += room_for(request.entries);
-
   LogWriter::Outcome outcome;
   if (writer.must_open()) reopen(outcome);
   writer.write(batch_models, batch, outcome);
   batch.clear();
-  writer.write_feedback(batch_requests, outcome);
-  batch_requests.clear();
+  writer.write_feedback(feedback.batch(), outcome);
+  writer.write_observations(observations.batch(), outcome);
+  feedback.batch().clear();
+  observations.batch().clear();
   writer.expire(outcome);
   {
     const std::lock_guard lock(mutex);
     in_flight = 0;
-    requested -= feedback_windows;
+    feedback.finish();
+    observations.finish();
   }
   finish(outcome, flush);
 }
@@ -246,7 +263,7 @@ void InferenceLog::Impl::finish(const LogWriter::Outcome& outcome, std::uint64_t
     status = writer.sync();
     failures += status ? 0 : 1;
   }
-  const bool stored = outcome.written > 0 || outcome.feedback > 0;
+  const bool stored = outcome.written > 0 || outcome.feedback > 0 || outcome.observations > 0;
   std::string now;
   std::string before;
   std::uint64_t dropped = 0;
@@ -255,6 +272,8 @@ void InferenceLog::Impl::finish(const LogWriter::Outcome& outcome, std::uint64_t
     stats.written += outcome.written;
     dropped = stats.dropped += outcome.dropped;
     stats.feedback += outcome.feedback;
+    stats.observations += outcome.observations;
+    stats.observations_deleted += outcome.observations_deleted;
     stats.deleted += outcome.deleted;
     stats.failures += failures;
     before = stats.last_error;

@@ -5,12 +5,13 @@
 // durable when its callback says so: a kill -9 after it loses nothing. Flows are keyed hashes; no address,
 // name or payload is ever stored. Old entries go by age and by size of the file. If the disk is full or
 // fails, entries are dropped and counted, feedback is refused with the reason, and writing is tried again.
+// observations() is durable likewise (observations.h).
 //
-// Tables (docs/reference/inference-log.md): models(id, name, version, tier); log(row, time_ms, flow, second,
-// model, flags, confidence, queue_us, compute_us, principal), in the order written; spans(first_row,
-// last_row, min_ms, max_ms), which finds the rows of a time; feedback(flow, second, truth, time_ms, model,
-// label, confidence) with primary key (flow, second): a later truth replaces the earlier one. Views:
-// `decisions`, readable rows; `misclassified`, feedback whose truth is not the label.
+// Tables (docs/reference/inference-log.md), of the log: models(id, name, version, tier); log(row, time_ms,
+// flow, second, model, flags, confidence, queue_us, compute_us, principal), in the order written;
+// spans(first_row, last_row, min_ms, max_ms), which finds the rows of a time; feedback(flow, second, truth,
+// time_ms, model, label, confidence) with primary key (flow, second): a later truth replaces the earlier one.
+// Views: `decisions`, readable rows; `misclassified`, feedback whose truth is not the label.
 //
 // Thread safety: every member from any thread.
 #pragma once
@@ -26,6 +27,7 @@
 
 #include "reelsense/base/result.h"
 #include "server/base/clock.h"
+#include "server/store/observations.h"
 
 namespace reelsense::server {
 
@@ -94,8 +96,10 @@ struct LogStats {
   std::uint64_t written = 0;
   std::uint64_t dropped = 0;  // queue full or disk failed
   std::uint64_t feedback = 0;
-  std::uint64_t failures = 0;  // transactions that failed
-  std::uint64_t deleted = 0;   // by retention
+  std::uint64_t observations = 0;
+  std::uint64_t observations_deleted = 0;  // by retention
+  std::uint64_t failures = 0;              // transactions that failed
+  std::uint64_t deleted = 0;               // by retention
   std::size_t queued = 0;
   std::uint64_t file_bytes = 0;  // with its write-ahead log
   std::string last_error;        // empty: all is well
@@ -118,8 +122,12 @@ class InferenceLog {
   // block. If too much feedback waits already it is called at once, from this thread (kLimit).
   void feedback(std::vector<FeedbackEntry> entries, std::function<void(Status)> done);
 
+  // Likewise, with what was stored, then or now.
+  void observations(ObservationBatch batch, std::function<void(Result<ObservationsStored>)> done);
+
   // Reads on a connection of its own; sees what was flushed. kInvalidArgument, kIo.
   Result<LogPage> query(const LogQuery& query);
+  Result<ObservationPage> query_observations(const ObservationQuery& query);
 
   // Returns when everything appended before is on the disk.
   Status flush();

@@ -75,6 +75,57 @@ TEST_F(InferenceLogCrashTest, KilledAnywhere_LosesNothingAcknowledged) {
   EXPECT_EQ(sql_text("PRAGMA integrity_check"), "ok");
 }
 
+TEST_F(InferenceLogCrashTest, KilledAnywhere_LosesNoObservationAcknowledged) {
+  std::mt19937 random(20'261'126);
+  for (std::uint8_t round = 0; round < 10; ++round) {
+    int ends[2];
+    ASSERT_EQ(pipe(ends), 0);
+    const pid_t child = in_child([&] {
+      open();
+      for (std::uint32_t id = 0;; ++id) {
+        ObservationBatch batch;
+        batch.id = {round, static_cast<std::uint8_t>(id >> 16), static_cast<std::uint8_t>(id >> 8),
+                    static_cast<std::uint8_t>(id)};
+        batch.width = 1;
+        batch.observations.resize(1 + id % 5);
+        batch.values.assign(batch.observations.size(), static_cast<std::int16_t>(id));
+        log_->observations(std::move(batch), [id, out = ends[1]](const Result<ObservationsStored>& result) {
+          if (!result.ok()) return;
+          EXPECT_EQ(write(out, &id, sizeof id), static_cast<ssize_t>(sizeof id));
+        });
+        if (id % 3 == 0) (void)log_->flush();
+      }
+    });
+    ASSERT_GT(child, 0);
+    close(ends[1]);
+    std::vector<std::uint32_t> seen;
+    const std::size_t enough = 1 + random() % 60;
+    std::uint32_t id = 0;
+    while (read(ends[0], &id, sizeof id) == static_cast<ssize_t>(sizeof id)) {
+      seen.push_back(id);
+      if (seen.size() == enough) kill(child, SIGKILL);  // and read on what it still wrote
+    }
+    close(ends[0]);
+    const int status = wait_for(child);
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    open();
+    log_.reset();
+    for (const std::uint32_t one : seen) {
+      char batch[7];
+      std::snprintf(batch, sizeof batch, "%06X", one & 0xffffffU);
+      ASSERT_EQ(
+          sql_number("SELECT observations FROM observation_batches WHERE substr(hex(batch), 1, 8) = '0" +
+                     std::to_string(round) + batch + "'"),
+          1 + one % 5)
+          << "round " << int{round};
+    }
+    // All of a batch or nothing.
+    ASSERT_EQ(sql_number("SELECT count(*) FROM observations"),
+              sql_number("SELECT sum(observations) FROM observation_batches"));
+  }
+  EXPECT_EQ(sql_text("PRAGMA integrity_check"), "ok");
+}
+
 // A file that may not grow stands for a full disk: writes fail half-way.
 TEST_F(InferenceLogCrashTest, FullDisk_DropsRefusesAndRecovers) {
   const pid_t child = in_child([&] {

@@ -286,7 +286,7 @@ TEST_F(InferenceLogOpenTest, AnotherLayout_IsRefusedWithBothVersions) {
   open();
   log_.reset();
   sql("PRAGMA user_version=7");
-  refuses(ErrorCode::kCorrupt, {options_.file.string(), "version 7", "version 1"});
+  refuses(ErrorCode::kCorrupt, {options_.file.string(), "version 7", "version 2"});
 }
 
 TEST_F(InferenceLogOpenTest, DamagedFile_IsRefusedOrReportsItsDamage) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "server/store/log_schema.h"
+#include "server/store/observation_reader.h"
 
 namespace reelsense::server {
 
@@ -97,6 +98,11 @@ Result<LogPage> LogReader::query(const LogQuery& query) {
   Result<LogPage> page = read(query);
   (void)database_.exec("ROLLBACK");
   return page;
+}
+
+Result<ObservationPage> LogReader::query(const ObservationQuery& query) {
+  if (Status opened = open(); !opened) return opened.error();
+  return read_observations(database_, query);
 }
 
 void LogReader::close() noexcept {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/store/inference_log.h"
+#include "server/store/observations.h"
 #include "server/store/sqlite.h"
 
 namespace reelsense::server {
@@ -22,6 +23,7 @@ class LogReader {
 
   // Opens the file when first asked. LogEntry::model of the rows is left 0.
   Result<LogPage> query(const LogQuery& query);
+  Result<ObservationPage> query(const ObservationQuery& query);
   void close() noexcept;
 
   // The rows that may be of that time, [first, last]; none if first > last.

@@ -9,7 +9,7 @@ namespace {
 
 // `log` has no index but its row number, which rises with time: inserting is appending. `spans` says which
 // rows are of which time, one line for a few thousand rows. `row` is never used twice.
-constexpr const char* kSchema = R"sql(
+constexpr const char* kLogTables = R"sql(
 CREATE TABLE models(
   id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, tier TEXT NOT NULL,
   UNIQUE(name, version, tier));
@@ -38,20 +38,41 @@ CREATE VIEW misclassified AS
   FROM feedback WHERE label <> truth;
 )sql";
 
-Status check_layout(Database& database, const std::string& name) {
+// Layout 2. A row of `observations` names neither its batch nor its sender, and its id is random: those that
+// came together do not lie together.
+constexpr const char* kObservationTables = R"sql(
+CREATE TABLE observation_schemas(
+  id INTEGER PRIMARY KEY, view TEXT NOT NULL, schema_hash TEXT NOT NULL, UNIQUE(view, schema_hash));
+CREATE TABLE observation_batches(
+  batch BLOB PRIMARY KEY, day INTEGER NOT NULL, observations INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX observation_batches_day ON observation_batches(day);
+CREATE TABLE observation_days(
+  day INTEGER PRIMARY KEY, observations INTEGER NOT NULL, batches INTEGER NOT NULL);
+CREATE TABLE observations(
+  day INTEGER NOT NULL, id INTEGER NOT NULL, schema INTEGER NOT NULL, model TEXT NOT NULL, sdk TEXT NOT NULL,
+  epsilon REAL NOT NULL, flags INTEGER NOT NULL, confidence INTEGER NOT NULL, truth INTEGER,
+  features BLOB NOT NULL, PRIMARY KEY(day, id)) WITHOUT ROWID;
+CREATE VIEW observed AS
+  SELECT date(o.day * 86400, 'unixepoch') AS day, s.view AS view, s.schema_hash AS schema_hash,
+    o.model AS model, o.sdk AS sdk, o.epsilon AS epsilon,
+    iif(o.flags & 1, 'video', 'non-video') AS label, o.confidence / 10000.0 AS confidence,
+    (o.flags & 2) / 2 AS uncertain,
+    CASE o.truth WHEN 1 THEN 'video' WHEN 0 THEN 'non-video' END AS truth, o.features AS features
+  FROM observations AS o JOIN observation_schemas AS s ON s.id = o.schema;
+)sql";
+
+// The layout's version, if it is from `least` to the present one.
+Result<std::int64_t> layout_of(Database& database, const std::string& name, std::int64_t least) {
   Result<std::int64_t> application = database.number("PRAGMA application_id");
   if (!application) return application.error();
   if (application.value() != kLogApplicationId) {
     return Error{ErrorCode::kCorrupt, name + ": is an SQLite file but not an inference log"};
   }
   Result<std::int64_t> layout = database.number("PRAGMA user_version");
-  if (!layout) return layout.error();
-  if (layout.value() != kLogLayout) {
-    return Error{ErrorCode::kCorrupt, name + ": its layout is version " + std::to_string(layout.value()) +
-                                          ", this server reads and writes version " +
-                                          std::to_string(kLogLayout)};
-  }
-  return ok_status();
+  if (!layout || (layout.value() >= least && layout.value() <= kLogLayout)) return layout;
+  return Error{ErrorCode::kCorrupt, name + ": its layout is version " + std::to_string(layout.value()) +
+                                        ", this server reads and writes version " +
+                                        std::to_string(kLogLayout)};
 }
 
 // 8 KiB pages and automatic checkpoints of 8 MB cost least CPU a row; deleted rows need not be overwritten.
@@ -60,8 +81,10 @@ constexpr const char* kSettings =
     "wal_autocheckpoint=1000; "
     "PRAGMA journal_size_limit=16777216; PRAGMA temp_store=MEMORY";
 
-Status create_layout(Database& database) {
-  return database.exec("BEGIN IMMEDIATE; " + std::string(kSchema) +
+// What a file of `layout` lacks; 0: it is new.
+Status complete_layout(Database& database, std::int64_t layout) {
+  if (layout == kLogLayout) return ok_status();
+  return database.exec("BEGIN IMMEDIATE; " + std::string(layout < 1 ? kLogTables : "") + kObservationTables +
                        "PRAGMA application_id=" + std::to_string(kLogApplicationId) +
                        "; PRAGMA user_version=" + std::to_string(kLogLayout) + "; COMMIT");
 }
@@ -87,9 +110,9 @@ Result<Database> open_log_for_writing(const std::filesystem::path& file) {
   if (sqlite3_db_readonly(database.handle(), "main") == 1) {
     return Error{ErrorCode::kIo, file.string() + ": may be read but not written"};
   }
-  if (tables.value() != 0) {
-    if (Status checked = check_layout(database, file.string()); !checked) return checked.error();
-  }
+  Result<std::int64_t> layout =
+      tables.value() == 0 ? Result<std::int64_t>(0) : layout_of(database, file.string(), 1);
+  if (!layout) return layout.error();
   Result<std::string> mode = database.text("PRAGMA journal_mode=WAL");
   if (!mode) return mode.error();
   if (mode.value() != "wal") {
@@ -97,9 +120,7 @@ Result<Database> open_log_for_writing(const std::filesystem::path& file) {
                  file.string() + ": this file system cannot hold a write-ahead log (SQLite stays in mode \"" +
                      mode.value() + "\")"};
   }
-  if (tables.value() == 0) {
-    if (Status created = create_layout(database); !created) return created.error();
-  }
+  if (Status made = complete_layout(database, layout.value()); !made) return made.error();
   if (Status set = database.exec(kSettings); !set) return set.error();
   return opened;
 }
@@ -110,7 +131,8 @@ Result<Database> open_log_for_reading(const std::filesystem::path& file) {
   Database& database = opened.value();
   sqlite3_busy_timeout(database.handle(), 2000);
   if (Status set = database.exec("PRAGMA cache_size=-4096"); !set) return set.error();
-  if (Status checked = check_layout(database, file.string()); !checked) return checked.error();
+  Result<std::int64_t> layout = layout_of(database, file.string(), kLogLayout);
+  if (!layout) return layout.error();
   return opened;
 }
 

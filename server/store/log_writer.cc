@@ -10,11 +10,11 @@ namespace reelsense::server {
 namespace {
 
 constexpr std::int64_t kNsPerMs = 1'000'000;
-constexpr double kMsPerDay = 86'400'000;
+constexpr std::int64_t kMsPerDay = 86'400'000;
 constexpr int kChunksAtOnce = 4;  // of too old rows, between two looks at the queue
 
 std::int64_t age_limit_ms(double days) {
-  const double ms = days * kMsPerDay;
+  const double ms = days * static_cast<double>(kMsPerDay);
   constexpr auto kMost = std::numeric_limits<std::int64_t>::max() / 2;
   return ms < static_cast<double>(kMost) ? static_cast<std::int64_t>(std::max(ms, 0.0)) : kMost;
 }
@@ -41,6 +41,9 @@ Status LogWriter::make_store() {
   Result<FeedbackStore> feedback = FeedbackStore::open(store->database, options_.max_bytes);
   if (!feedback) return feedback.error();
   store->feedback = std::move(feedback.value());
+  Result<ObservationStore> observations = ObservationStore::open(store->database, options_.max_bytes);
+  if (!observations) return observations.error();
+  store->observations = std::move(observations.value());
   store_ = std::move(store);
   return ok_status();
 }
@@ -104,15 +107,50 @@ void LogWriter::write_feedback(std::span<LogRequest> requests, Outcome& outcome)
   for (std::size_t i = 0; i < requests.size(); ++i) requests[i].done(std::move(statuses[i]));
 }
 
+void LogWriter::write_observations(std::span<ObservationRequest> requests, Outcome& outcome) {
+  if (requests.empty()) return;
+  std::vector<ObservationsStored> stored(requests.size());
+  const Status status = store_observations(requests, stored, outcome);
+  if (!status) fail(outcome, status.error());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    if (!status) {
+      requests[i].done(status.error());
+      continue;
+    }
+    if (!stored[i].repeated) outcome.observations += stored[i].observations;
+    requests[i].done(stored[i]);
+  }
+}
+
+Status LogWriter::store_observations(std::span<const ObservationRequest> requests,
+                                     std::span<ObservationsStored> stored, Outcome& outcome) {
+  if (store_ == nullptr) return opened_;
+  if (Status room = store_->retention.make_room(outcome.deleted); !room) return room;
+  std::vector<const ObservationBatch*> batches;
+  for (const ObservationRequest& request : requests) batches.push_back(&request.batch);
+  const std::int64_t day = clock_.wall_ns() / kNsPerMs / kMsPerDay;
+  return store_->observations.store(batches, day, stored, outcome.observations_deleted);
+}
+
 void LogWriter::expire(Outcome& outcome) {
   if (store_ == nullptr) return;
   const std::int64_t cutoff_ms = clock_.wall_ns() / kNsPerMs - age_limit_ms(options_.retention_days);
   for (int i = 0; i < kChunksAtOnce; ++i) {
-    Result<bool> more = store_->retention.expire(cutoff_ms, outcome.deleted);
+    Result<bool> more = expire_chunk(cutoff_ms, outcome);
     if (!more) return fail(outcome, more.error());
     outcome.more_to_delete = more.value();
     if (!more.value()) return;
   }
+}
+
+Result<bool> LogWriter::expire_chunk(std::int64_t cutoff_ms, Outcome& outcome) {
+  Result<bool> more = store_->retention.expire(cutoff_ms, outcome.deleted);
+  if (!more) return more;
+  // Days that ended before the cutoff, as of observations only the day is known.
+  Result<bool> more_observations =
+      store_->observations.expire(cutoff_ms / kMsPerDay, outcome.observations_deleted);
+  if (!more_observations) return more_observations;
+  return more.value() || more_observations.value();
 }
 
 Status LogWriter::sync() {

@@ -20,7 +20,9 @@ class Statement {
   Statement() = default;
 
   Statement& bind(int index, std::int64_t value) noexcept;
-  Statement& bind(int index, std::string_view text);  // copied
+  Statement& bind(int index, std::string_view text);        // copied
+  Statement& bind_blob(int index, std::string_view bytes);  // copied
+  Statement& bind_real(int index, double value) noexcept;
   Statement& bind_null(int index) noexcept;
 
   // True: there is a row. After false or an error it is reset and may be bound again.
@@ -34,7 +36,12 @@ class Statement {
   [[nodiscard]] std::int64_t integer(int column) const noexcept {
     return sqlite3_column_int64(handle_.get(), column);
   }
+  [[nodiscard]] double real(int column) const noexcept {
+    return sqlite3_column_double(handle_.get(), column);
+  }
   [[nodiscard]] std::string text(int column) const;
+  // Lives until the next step().
+  [[nodiscard]] std::string_view blob(int column) const noexcept;
   [[nodiscard]] bool is_null(int column) const noexcept {
     return sqlite3_column_type(handle_.get(), column) == SQLITE_NULL;
   }
@@ -72,6 +79,20 @@ class Database {
   };
   std::unique_ptr<sqlite3, Close> handle_;
 };
+
+// Runs `body`, which returns a Status, in a transaction that is on the disk when this returns. If it fails,
+// nothing is changed.
+template <class Body>
+Status durably(Database& database, Body body) {
+  // A commit in mode FULL waits until the write-ahead log is on the disk.
+  Status done = database.exec("PRAGMA synchronous=FULL; BEGIN IMMEDIATE");
+  if (done) done = body();
+  if (done) done = database.exec("COMMIT");
+  // Some errors end the transaction by themselves.
+  if (!done && sqlite3_get_autocommit(database.handle()) == 0) (void)database.exec("ROLLBACK");
+  (void)database.exec("PRAGMA synchronous=NORMAL");
+  return done;
+}
 
 // What went wrong last on the connection, with the file in front. kCorrupt for damaged files and those that
 // are not SQLite, else kIo.

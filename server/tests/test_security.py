@@ -61,7 +61,9 @@ REST = [
     ("GET", "/v2/models/tiny-ue", None, "infer"),
     ("POST", "/v2/models/tiny-ue/infer", {"inputs": []}, "infer"),
     ("POST", "/v1/feedback", TRUTH, "feedback"),
+    ("POST", "/v1/observations", {}, "feedback"),
     ("GET", "/v1/logs", None, "admin"),
+    ("GET", "/v1/observations", None, "admin"),
     ("POST", "/v1/models/rescan", None, "admin"),
     ("PUT", "/v1/aliases/a", {"model": "tiny-ue"}, "admin"),
 ]
