@@ -1,8 +1,11 @@
 """Feedback for retraining: anonymised windows in a file, sent when there is a server.
 
 A record holds quantised features, the label given, and the truth behind randomised response; no address, name, flow or
-time (docs/explanation/privacy.md). The queue is a memory-mapped file: what `add` returned True for is there after a
-crash of the process, kill -9 included. Nothing is kept or sent unless the user has agreed: `opt_in`.
+time (docs/explanation/privacy.md). The queue is a memory-mapped file: what `add` counted as kept is there after a crash
+of the process, kill -9 included. Nothing is kept or sent unless the user has agreed: `opt_in`.
+
+A batch is named after its records, and a server stores a name once. So the size of the batch that is being sent is kept
+in the file, behind the queue: whatever dies in between, the same batch is sent again, and nothing arrives twice.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ from reelsense.model import Model
 from reelsense.types import Windows
 
 TRUTHS = {None: 0, "non-video": 1, "video": 2}
-_BODY_BYTES = 256 * 1024
+_BODY_BYTES = 512 * 1024
+_MOST_RECORDS = 1000  # of a request, as the server's limits.observations_per_request
+_TAIL_BYTES = 8  # behind the queue: how many records the batch has that is being sent, uint32
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,8 @@ class FeedbackQueue:
         size = lib.rs_feedback_memory(records) if 0 <= records < 2**32 else 0
         if size == 0:
             raise ReelsenseArgumentError(f"records is {records}: 1 to 1,000,000 are expected")
-        self._file, self._map = _map_file(Path(path), size)
+        self._file, self._map = _map_file(Path(path), size + _TAIL_BYTES)
+        self._size = size
         try:
             self._memory = ffi.from_buffer(self._map, require_writable=True)
             options = ffi.new("rs_feedback_options*")
@@ -91,7 +97,7 @@ class FeedbackQueue:
             options.sample, options.epsilon = sample, epsilon
             out = ffi.new("rs_feedback**")
             error = ffi.new("rs_error*")
-            opened = lib.rs_feedback_open(out, self._memory, len(self._map), model._pointer, options, error)
+            opened = lib.rs_feedback_open(out, self._memory, size, model._pointer, options, error)
             check(opened, error, os.fspath(path))
         except BaseException:
             self._unmap()
@@ -157,21 +163,24 @@ class FeedbackQueue:
     def send(self, client: RestClient, most: int = 256) -> int:
         """Sends the oldest records once and forgets those that the server has; returns their number, 0: none waited.
 
-        Raises ServerError: they stay, and the next `send` begins with them. Only a single record that the server calls
-        wrong is forgotten, and counted as refused, so that it cannot stand in the way of the others. A connection that
-        breaks between the server's disk and its answer makes records arrive twice; none is lost.
+        most: 1 … 1000. Raises ServerError: they stay, and the next `send` sends the same batch, which the server then
+        knows if it had it already. Only a single record that the server calls wrong is forgotten, and counted as
+        refused, so that it cannot stand in the way of the others.
         """
+        if not 1 <= most <= _MOST_RECORDS:
+            raise ReelsenseArgumentError(f"most is {most}: 1 to {_MOST_RECORDS} records are expected")
         with self._sending:
+            most = self._tried() or most
             while True:
                 body, records = self.peek(most)
                 if records == 0:
                     return 0
+                self._try(records)
                 try:
                     client.send_observations(body)
                 except InvalidRequestError:
-                    most = records // 2
+                    most = max(1, records // 2)
                     if records == 1:
-                        most = 1
                         self._discard(1, refused=True)
                 except _ServerError:
                     with self._lock:
@@ -185,10 +194,26 @@ class FeedbackQueue:
         with self._lock:
             self._check_open()
             check(lib.rs_feedback_discard(self._pointer, records), what="feedback")
+            self._write_tail(0)
             if refused:
                 self._refused += records
             else:
                 self._sent += records
+
+    def _tried(self) -> int:
+        """Records of the batch that was being sent when a `send` or the process ended; 0: none."""
+        with self._lock:
+            if self._pointer is None:
+                return 0
+            return min(int.from_bytes(self._map[self._size : self._size + 4], "little"), _MOST_RECORDS)
+
+    def _try(self, records: int) -> None:
+        with self._lock:
+            self._check_open()
+            self._write_tail(records)
+
+    def _write_tail(self, records: int) -> None:
+        self._map[self._size : self._size + 4] = records.to_bytes(4, "little")
 
     def start_sending(
         self, client: RestClient, *, every_s: float = 60.0, most: int = 256, backoff: RetryPolicy | None = None

@@ -27,6 +27,7 @@ from reelsense.client import (
 )
 from reelsense.client.retry import NO_RETRY
 from reelsense.escalation import Escalator
+from reelsense.feedback import FeedbackQueue
 
 JSON = {"Content-Type": "application/json"}
 SECOND = 1_700_000_000
@@ -102,6 +103,19 @@ def test_escalated_windows_come_back_from_the_edge_model(edge_server, windows):
         assert escalator.wait(30)
         assert escalator.counters().answered == 10
     assert [at.second for at in got] == windows[windows.uncertain].second.tolist()
+
+
+def test_feedback_is_stored_once(edge_server, tmp_path, windows, model):
+    with RestClient(edge_server.url) as client, FeedbackQueue(tmp_path / "q", model, opt_in=True, sample=1.0) as queue:
+        paths = client.request("GET", "/openapi.json").json()["paths"]
+        if "/v1/observations" not in paths:
+            pytest.skip("this reelsense-server has no /v1/observations: build it anew (make server)")
+        queue.add(windows, truth="video")
+        body, records = queue.peek()
+        assert client.send_observations(body) == records == len(windows)
+        assert queue.send(client) == records and len(queue) == 0
+        page = client.request("GET", "/v1/observations?limit=1000").json()
+        assert len(page["rows"]) == records
 
 
 # ---- gRPC ----

@@ -204,6 +204,7 @@ def test_models_metadata_health(api):
 
 def test_feedback_is_not_offered(api):
     assert api.ask("POST", "/v1/feedback", b'{"truths": []}').status_code == 501
+    assert api.ask("POST", "/v1/observations", b"{}").status_code == 501
 
 
 def test_paths_and_methods_that_are_not_there(api):

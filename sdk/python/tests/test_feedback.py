@@ -91,6 +91,34 @@ def test_nothing_that_names_someone_is_in_a_record(queue, windows):
     assert reelsense.load().info.name in text
 
 
+def test_bodies_are_as_the_server_takes_them(queue, windows):
+    contract = pytest.importorskip("contract")
+    queue.add(windows[:20], truth="video")
+    queue.add(windows[20:])
+    body = json.loads(queue.peek()[0])
+    contract.validate({"$ref": "#/components/schemas/ObservationBatch"}, body)
+    assert (body["model"], len(body["observations"])) == ("reelsense-ue@1.0.0", 32)
+    assert body["schema_hash"] == reelsense.schema_hash("packet")
+    assert {at["truth"] for at in body["observations"][20:]} == {None}
+
+
+def test_a_lost_answer_is_the_same_batch_again(tmp_path, model, windows, collector):
+    """The server has it, the device does not know: whatever comes between, the batch has the same name and records."""
+    path = tmp_path / "q"
+    collector.stub.replies.append(Reply(hang_up="after"))
+    with FeedbackQueue(path, model, records=100, opt_in=True, sample=1.0) as queue:
+        queue.add(windows[:5])
+        with pytest.raises(UnreachableError):
+            queue.send(collector.client())
+        queue.add(windows[5:9])  # more came meanwhile
+    with FeedbackQueue(path, model, records=100, opt_in=True, sample=1.0) as queue:  # and the app was begun anew
+        assert queue.send(collector.client()) == 5
+        assert queue.send(collector.client()) == 4
+    lost, again, rest = (received.json() for received in collector.stub.received)
+    assert lost == again and rest["batch"] != lost["batch"]
+    assert len(collector.records) == 9
+
+
 def test_truth_is_behind_randomised_response(tmp_path, model, windows):
     """With a small epsilon both answers come; the record says nothing of which is honest."""
     with FeedbackQueue(tmp_path / "q", model, records=2000, opt_in=True, sample=1.0, epsilon=0.1) as queue:
@@ -209,6 +237,9 @@ def test_options_out_of_range_are_refused(tmp_path, model, options):
 def test_arguments_and_states_that_are_wrong(queue, windows, tmp_path):
     with pytest.raises(ReelsenseArgumentError, match="truth"):
         queue.add(windows, truth="maybe")
+    for most in (0, 1001):
+        with pytest.raises(ReelsenseArgumentError, match="1 to 1000"):
+            queue.send(None, most)
     queue.close()
     queue.close()
     with pytest.raises(ReelsenseClosedError):

@@ -117,8 +117,9 @@ class RestClient:
         return self._post_json("/v1/feedback", {"truths": given}, idempotent=False)["stored"]
 
     def send_observations(self, body: bytes) -> int:
-        """The body that `reelsense.feedback` makes; returns how many records the server stored."""
-        answer = self.request("POST", "/v1/observations", body, _JSON, idempotent=False).json()
+        """The body that `reelsense.feedback` makes; returns how many records the server stored. A batch has a name, and
+        one that the server knows is not stored again: so it is sent again after a lost connection."""
+        answer = self.request("POST", "/v1/observations", body, _JSON, idempotent=True).json()
         if not isinstance(answer, dict) or not isinstance(answer.get("stored"), int):
             raise ServerFaultError(f'/v1/observations: {{"stored": n}} is expected, not {answer!r}')
         return answer["stored"]

@@ -8,7 +8,8 @@
 Paths, shapes, statuses and messages are those of the edge server for what is served here, and are tested against its
 OpenAPI document and against the server itself. Served: the device tier's models, at
 
-    POST /v1/classify    GET, DELETE /v1/flows/{flow}    GET /v1/models    POST /v1/feedback (501: there is no log)
+    POST /v1/classify    GET, DELETE /v1/flows/{flow}    GET /v1/models
+    POST /v1/feedback, /v1/observations (both 501: there is no log)
     GET /v2, /v2/health/live, /v2/health/ready    POST /v2/repository/index    GET /openapi.json
     GET /v2/models/{model}[/versions/{version}][/ready]    POST /v2/models/{model}[/versions/{version}]/infer
 
