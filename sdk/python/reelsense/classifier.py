@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 LINK_ETHERNET = 1
 LINK_RAW = 101
-_MOST_BYTES = 2**31
 _PUMP_RECORDS = 65_536  # records between two looks at the signals: some 10 ms
 
 Frame = tuple[int, bytes, int]
@@ -100,10 +99,7 @@ class Classifier:
 
     def _enter(self) -> None:
         if not self._lock.acquire(blocking=False):
-            self._refused += 1
-            raise ReelsenseBusyError(
-                "another call on this classifier is running: one thread at a time, and not from its callbacks"
-            )
+            self._refuse()
         if self._pointer is None:
             self._lock.release()
             raise ReelsenseClosedError("the classifier was closed")
@@ -165,7 +161,10 @@ class Classifier:
         return flow[0]
 
     def flow_read(self, flow: int, count: int, now_ns: int) -> None:
-        """The app read `count` bytes, 2^31 at most; 0 only tells the time. Raises ReelsenseClosedError."""
+        """The app read `count` bytes, 2^31 at most; 0 only tells the time. Raises ReelsenseClosedError.
+
+        A time outside 1970 … 2200 is dropped and counted, an earlier one than the latest counts as late.
+        """
         self._moved(lib.rs_flow_read, flow, count, now_ns)
 
     def flow_write(self, flow: int, count: int, now_ns: int) -> None:
@@ -173,18 +172,34 @@ class Classifier:
         self._moved(lib.rs_flow_write, flow, count, now_ns)
 
     def _moved(self, call: Any, flow: int, count: int, now_ns: int) -> None:
-        if not 0 <= count <= _MOST_BYTES:
-            raise ReelsenseArgumentError(f"count is {count}: 0 to 2^31 bytes are expected")
-        _number(flow)
-        time_ns(now_ns)
         # As _call, written out: this runs for every read of an app.
-        self._enter()
+        if not self._lock.acquire(False):
+            self._refuse()
         try:
-            status = call(self._pointer, flow, count, now_ns)
+            status = call(self._pointer or ffi.NULL, flow, count, now_ns)
+        except OverflowError as error:
+            raise ReelsenseArgumentError(f"flow {flow}, count {count}, time {now_ns}: {error}") from None
         finally:
-            self._leave()
-        if status:
-            check(status, what=f"flow {flow} is not open")
+            self._lock.release()
+        if status or self._sink.error is not None:
+            self._settle(status, flow, count)
+
+    def _settle(self, status: int, flow: int, count: int) -> None:
+        """After a call that failed, or in which a callback did."""
+        error, self._sink.error = self._sink.error, None
+        if error is not None:
+            raise error
+        if self._pointer is None:
+            raise ReelsenseClosedError("the classifier was closed")
+        if status == lib.RS_CLOSED:
+            raise ReelsenseClosedError(f"flow {flow} is not open")
+        check(status, what=f"flow {flow}, count {count}: a flow's number and 0 to 2^31 bytes are expected")
+
+    def _refuse(self) -> NoReturn:
+        self._refused += 1
+        raise ReelsenseBusyError(
+            "another call on this classifier is running: one thread at a time, and not from its callbacks"
+        )
 
     def flow_close(self, flow: int, now_ns: int) -> None:
         """Its open window is labelled, then it ends. A second close raises ReelsenseClosedError."""
@@ -227,8 +242,7 @@ class Classifier:
     def close(self) -> None:
         """Frees it. What is open is dropped without a callback; `finish` first to have it. Safe to repeat."""
         if not self._lock.acquire(blocking=False):
-            self._refused += 1
-            raise ReelsenseBusyError("another call on this classifier is running: close it afterwards")
+            self._refuse()
         try:
             if self._pointer is not None:
                 ffi.release(self._pointer)

@@ -205,14 +205,17 @@ def test_times_and_counts_out_of_range_are_refused(socket_model):
             classifier.flow_read(flow, 2**31 + 1, START)
         classifier.flow_read(flow, 5, START - NS)  # late: counts in the latest second
         classifier.advance(START - NS)  # earlier than the latest: nothing
-        assert classifier.counters().records == 1
+        classifier.flow_read(flow, 5, -1)  # before 1970: dropped
+        counters = classifier.counters()
+        assert (counters.records, counters.late, sum(counters.dropped.values())) == (1, 1, 1)
 
 
 def test_a_closed_classifier_refuses_and_closes_again(socket_model):
     classifier = Classifier(socket_model)
     classifier.close()
     classifier.close()
-    for call in (classifier.finish, classifier.counters, lambda: classifier.flow_open(START)):
+    read = lambda: classifier.flow_read(1, 1, START)  # noqa: E731
+    for call in (classifier.finish, classifier.counters, lambda: classifier.flow_open(START), read):
         with pytest.raises(ReelsenseClosedError):
             call()
 
