@@ -57,6 +57,11 @@ SESSION = {
 }
 
 
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paired, "RESAMPLES", 400)
+
+
 # ---- pairs
 
 
@@ -124,15 +129,15 @@ def two_clips() -> list[dict[str, Any]]:
     shown = {"frames": 300, "dropped_frames": 3}
     return [
         event(10, "open"),
-        event(11, "play", clip="a"),
-        event(11.5, "first_frame", clip="a"),
-        event(15.5, "stall", clip="a"),
-        event(17.5, "resume", clip="a"),
-        event(20.5, "leave", clip="a"),
-        event(20.5, "shown", clip="a", shown={"360": 6.0}, **shown),
-        event(20.5, "play", clip="b"),
+        event(11, "play", clip="a", position=0),
+        event(11.5, "first_frame", clip="a", position=0),
+        event(15.5, "stall", clip="a", position=0),
+        event(17.5, "resume", clip="a", position=0),
+        event(20.5, "leave", clip="a", position=0),
+        event(20.5, "shown", clip="a", position=0, shown={"360": 6.0}, **shown),
+        event(20.5, "play", clip="b", position=1),
         event(23.5, "close"),
-        event(23.5, "shown", clip="b", shown={}, frames=0, dropped_frames=0),
+        event(23.5, "shown", clip="b", position=1, shown={}, frames=0, dropped_frames=0),
     ]
 
 
@@ -143,6 +148,11 @@ def test_views_times_of_a_started_and_a_never_started_clip() -> None:
     first, second = metrics.views(two_clips())
     assert (first.waited_s, first.played_s, first.stalled_s, first.stalls) == (0.5, 7.0, 2.0, 1)
     assert (second.waited_s, second.started, second.played_s) == (3.0, False, 0)
+
+
+def test_views_late_first_frame_of_a_clip_that_was_left_is_not_the_next_one_s() -> None:
+    late = [*two_clips()[:8], event(21, "first_frame", clip="a", position=0), *two_clips()[8:]]
+    assert metrics.views(late) == metrics.views(two_clips())
 
 
 def test_player_figures() -> None:
@@ -156,7 +166,7 @@ def test_player_figures() -> None:
 
 
 def test_player_nothing_played_has_no_rebuffering_ratio() -> None:
-    figures = metrics.player(metrics.views([event(1, "play", clip="b"), event(9, "close")]), LADDER)
+    figures = metrics.player(metrics.views([event(1, "play", clip="b", position=1), event(9, "close")]), LADDER)
     assert figures["rebuffering"] is None and figures["no_picture"] == 1 and figures["bitrate_kbps"] is None
 
 
@@ -212,8 +222,7 @@ def test_paired_rows_leave_out_pairs_with_a_gap() -> None:
     assert paired.difference(figures, "a", "c") is None
 
 
-def test_mean_interval_covers_the_truth_about_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paired, "RESAMPLES", 400)
+def test_mean_interval_covers_the_truth_about_as_often_as_it_says() -> None:
     rng = paired.random.Random(5)
     inside = 0
     for _ in range(200):

@@ -41,12 +41,15 @@ def views(events: Sequence[Mapping[str, Any]]) -> list[View]:
             made[-1].stalled_s += spent
         state, since = to, time
 
+    position = None
     for event in events:
         kind, time = event["event"], float(event["time"])
         if kind == "play":
             move("waiting", time)
             made.append(View(str(event["clip"])))
-            state, since = "waiting", time
+            state, since, position = "waiting", time, event["position"]
+        elif event.get("position", position) != position:
+            continue  # of a clip that was left: its first frame may come late
         elif kind == "first_frame" and state == "waiting":
             move("playing", time)
             made[-1].started = True
@@ -57,7 +60,7 @@ def views(events: Sequence[Mapping[str, Any]]) -> list[View]:
             move("playing", time)
         elif kind in ("leave", "close", "open") and state != "idle":
             move("idle", time)
-        elif kind == "shown" and made and made[-1].clip == event["clip"]:
+        elif kind == "shown" and made:
             made[-1].shown_s = {int(rung): float(seconds) for rung, seconds in event["shown"].items()}
             made[-1].dropped_frames, made[-1].frames = int(event["dropped_frames"]), int(event["frames"])
     return made

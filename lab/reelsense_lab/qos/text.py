@@ -34,8 +34,8 @@ $means
 - *Time without a picture*: waiting for first frames and stalls, over all the time that clips were in front. It counts
   what the rebuffering ratio leaves out: a clip that never starts never stalls.
 - *Never started*: share of clips that were left, or that the run's end met, before their first frame.
-- *First frame*: from the swipe. The mean is over clips that started; the percentile is over all clips, with those
-  that never started at the time they were waited for, a lower bound.
+- *Wait for the first frame*: from the swipe, over all clips. One that never started counts with the time that it was
+  waited for, which is a lower bound. The mean of those that started is beside it: it is flattered where few start.
 - *Bitrate shown*: of the media that was shown, by the time it was shown.
 - *Fetched, never shown*: bytes from the video server, headers included, less those of the media that was shown.
 - *Both downloads*: what the two competing downloads got together, from the first one's start.
