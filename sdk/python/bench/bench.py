@@ -1,7 +1,7 @@
 """What the package costs: rows, windows, packets and calls a second, answers checked first.
 
-python bench.py [CAPTURE]. Each figure is the best of five runs, in CPU time of this process: the machine may be shared, so
-its load is said. Everything here runs on one thread.
+python bench.py [CAPTURE]. Each figure is the best of five runs, in CPU time of this process: the machine may be shared,
+so its load is said. Everything here runs on one thread.
 """
 
 from __future__ import annotations

@@ -330,6 +330,52 @@ def test_router_refuses_tensors_that_the_server_refuses(both, wrong):
     both.ask("POST", f"/v2/models/{UE}/infer", BAD_INFER[wrong])
 
 
+TOKENS = [
+    *(bytes([byte]) for byte in b'{}[],:"-0 \\\n\xff'), b"null", b"true", b"1e", b"1e400", b"\\u0000", b'"flow"',
+    b'"second"', b'"end"', b'"packets"', b'"up"', b"-0", b"0.5", b"1e2", b"01",
+]  # fmt: skip
+
+
+def mutations(body: bytes, count: int, seed: int) -> list[bytes]:
+    """The body with a few bytes cut out, doubled, or replaced by a token."""
+    random = np.random.default_rng(seed)
+    out = []
+    for _ in range(count):
+        changed = bytearray(body)
+        for _ in range(int(random.integers(1, 4))):
+            at = int(random.integers(0, len(changed)))
+            length = int(random.integers(0, 12))
+            token = [b"", bytes(changed[at : at + length]) * 2, TOKENS[random.integers(len(TOKENS))]]
+            changed[at : at + length] = token[random.integers(3)]
+        out.append(bytes(changed))
+    return out
+
+
+@pytest.mark.parametrize("kind", ["windows", "packets", "tensors"])
+def test_router_answers_mutated_requests_with_the_servers_status(both, kind):
+    """Six hundred bodies that are nearly right: whoever refuses one, both do, and for the same reason; of a body that
+    names an unknown model and is malformed behind it, either may be told."""
+    small = {"flow": "m", "second": 7, "features": [0.25] * 28, "bins": [3] * 40, "end": False}
+    packets = [{"flow": "m", "packets": [[1.5, 60, "up"], [2.25e0, 1400, 1]], "until": 4.5, "end": True}]
+    path, body = {
+        "windows": ("/v1/classify", classify(model="reelsense-ue-socket", windows=[small])),
+        "packets": ("/v1/classify", classify(flows=packets)),
+        "tensors": ("/v2/models/reelsense-ue-socket/infer", infer(
+            {"name": "features", "datatype": "FP32", "shape": [1, 28], "data": [0.25] * 28}, id="m",
+            outputs=[{"name": "label", "parameters": {"binary_data": False}}], parameters={"timeout": 1_000_000})),
+    }[kind]  # fmt: skip
+    accepted = 0
+    for number, mutated in enumerate(mutations(body, 200, seed=len(kind))):
+        one = both.router.request("POST", path, content=mutated, headers=JSON)
+        other = both.server._once("POST", path, mutated, JSON)
+        if {one.status_code, other.status} == {400, 404}:
+            continue
+        assert one.status_code == other.status, (number, mutated, one.text, other.body)
+        assert one.status_code == 200 or one.json()["type"] == json.loads(other.body)["type"], (mutated, one.text)
+        accepted += one.status_code == 200
+    assert 0 < accepted < 200
+
+
 def test_router_infers_as_the_server(both, windows):
     rows = windows.features
     names = [{"name": name} for name in ("confidence", "probability", "label")]

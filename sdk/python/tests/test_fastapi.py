@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import contract
 import numpy as np
@@ -345,6 +346,27 @@ def test_large_requests_run_off_the_loop(api, real_rows, model):
     rows = np.tile(real_rows, (4096 // len(real_rows) + 1, 1))[:4096]
     answer = api.ask("POST", f"/v2/models/{UE}/infer", infer(tensor(4096, data=rows.ravel().tolist()))).json()
     assert np.array_equal(np.array(answer["outputs"][0]["data"], np.float32), model.classify(rows).probability)
+
+
+def test_many_clients_at_once(api, real_rows, model):
+    """Each has flows of its own, in its own thread: every label is right, and none is taken for another's."""
+    wanted = model.classify(real_rows).probability
+    wrong: list[str] = []
+
+    def work(name: str) -> None:
+        for begin in range(0, 120, 10):
+            windows = [{"flow": name, "second": i, "features": real_rows[i].tolist()} for i in range(begin, begin + 10)]
+            labels = api.classify(windows=windows)
+            got = np.array([at["probability"] for at in labels], np.float32)
+            if not np.array_equal(got, wanted[begin : begin + 10]) or any("repeated" in at for at in labels):
+                wrong.append(f"{name} {begin}")
+
+    threads = [threading.Thread(target=work, args=(f"client {i}",)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
 
 
 def test_a_router_on_another_backend(real_rows):
