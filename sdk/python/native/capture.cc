@@ -1,4 +1,6 @@
 // Captures for rs_add_frames: ingest/'s readers, in batches, without a Python object a packet.
+#include "reelsense/ingest/capture.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -8,7 +10,6 @@
 #include <utility>
 
 #include "glue.h"
-#include "reelsense/ingest/capture.h"
 
 namespace {
 
@@ -67,7 +68,8 @@ void rspy_capture_free(rspy_capture* capture) {
   delete capture;
 }
 
-rs_status rspy_capture_pump(rspy_capture* capture, uint64_t* records, rs_classifier* classifier, uint64_t most) {
+rs_status rspy_capture_pump(rspy_capture* capture, uint64_t* records, rs_classifier* classifier,
+                            uint64_t most) {
   std::array<CaptureRecord, kBatch> batch;
   std::array<rs_frame, kBatch> frames;
   *records = 0;

@@ -1,5 +1,5 @@
-// ingest/byte_stream.cc and record_filter.cc without zlib, zstd and libpcap, so that the wheel needs none of them:
-// Python decompresses into a pipe (reelsense/capture.py), and there is no filter.
+// ingest/byte_stream.cc and record_filter.cc without zlib, zstd and libpcap, so that the wheel needs none of
+// them: Python decompresses into a pipe (reelsense/capture.py), and there is no filter.
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,7 +72,8 @@ Result<RecordFilter> RecordFilter::compile(const std::string& expression, LinkTy
   if (expression.empty()) return RecordFilter();
   return Error{ErrorCode::kUnsupported, "filter '" + expression + "': this build has no libpcap"};
 }
-bool RecordFilter::pass(const std::uint8_t* /*data*/, std::uint32_t /*captured*/, std::uint32_t /*wire*/) const noexcept {
+bool RecordFilter::pass(const std::uint8_t* /*data*/, std::uint32_t /*captured*/,
+                        std::uint32_t /*wire*/) const noexcept {
   return true;
 }
 

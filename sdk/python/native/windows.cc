@@ -25,8 +25,9 @@ void rspy_gather(float* features, uint32_t* bins, const rs_window* windows, size
   }
 }
 
-// The rules of the server's packets (server/engine/packet_flow.h): each flow has its own clock, a late packet counts at
-// the flow's latest time, a closed second takes no more. tests/test_fastapi_server.py holds the two together.
+// The rules of the server's packets (server/engine/packet_flow.h): each flow has its own clock, a late packet
+// counts at the flow's latest time, a closed second takes no more. tests/test_fastapi_server.py holds the two
+// together.
 struct rspy_flow {
   FeatureHot hot;
   FeatureCold cold;
@@ -36,12 +37,15 @@ struct rspy_flow {
   std::int64_t second = 0;
   bool open = false;
 
-  [[nodiscard]] bool ends_window(std::int64_t time_ns) const { return open && time_ns >= (second + 1) * kSecondNs; }
+  [[nodiscard]] bool ends_window(std::int64_t time_ns) const {
+    return open && time_ns >= (second + 1) * kSecondNs;
+  }
 
   std::int64_t close(float* row) {
     std::array<std::uint32_t, 2 * kBinsPerWindow> bins;
     FeatureState(hot, cold).close_window(first_ns, second, row, bins.data());
-    std::transform(bins.begin(), bins.end(), row + kFeatureCount, [](std::uint32_t v) { return static_cast<float>(v); });
+    std::transform(bins.begin(), bins.end(), row + kFeatureCount,
+                   [](std::uint32_t v) { return static_cast<float>(v); });
     open = false;
     floor_ns = (second + 1) * kSecondNs;
     return second;
@@ -77,8 +81,8 @@ void rspy_flow_free(rspy_flow* flow) {
   delete flow;
 }
 
-size_t rspy_flow_add(rspy_flow* flow, float* rows, int64_t* seconds, const int64_t* times_ns, const uint32_t* bytes,
-                     const uint8_t* directions, size_t n, int64_t until_ns, int end) {
+size_t rspy_flow_add(rspy_flow* flow, float* rows, int64_t* seconds, const int64_t* times_ns,
+                     const uint32_t* bytes, const uint8_t* directions, size_t n, int64_t until_ns, int end) {
   size_t closed = 0;
   const auto close = [&] {
     seconds[closed] = flow->close(rows + closed * RSPY_ROW);
