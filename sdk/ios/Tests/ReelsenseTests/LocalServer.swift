@@ -49,6 +49,10 @@ final class LocalServer: @unchecked Sendable {  // what changes is behind `lock`
       while true {
         let client = accept(descriptor, nil, nil)
         guard client >= 0, let server = self else { break }
+        #if !os(Linux)
+          var on: Int32 = 1
+          setsockopt(client, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
+        #endif
         server.lock.lock()
         server.clients.insert(client)
         server.accepted += 1
@@ -136,10 +140,16 @@ final class LocalServer: @unchecked Sendable {  // what changes is behind `lock`
     return n > 0 ? Data(buffer[..<n]) : nil
   }
 
+  #if os(Linux)
+    private static let quietly = Int32(MSG_NOSIGNAL)
+  #else
+    private static let quietly: Int32 = 0  // SO_NOSIGPIPE is set instead
+  #endif
+
   private func writeAll(_ client: Int32, _ data: Data) -> Bool {
     var left = data[...]
     while !left.isEmpty {
-      let n = left.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      let n = left.withUnsafeBytes { send(client, $0.baseAddress, $0.count, Self.quietly) }
       guard n > 0 else { return false }
       left = left.dropFirst(n)
     }

@@ -91,6 +91,20 @@ final class URLSessionTests: XCTestCase {
     session.invalidateAndCancel()
   }
 
+  func testMeter_TasksNeverFinished_AreBounded() throws {
+    let meter = TaskMeter(try Classifier(model: Released.socket))
+    let session = URLSession(configuration: .ephemeral)
+    let url = try XCTUnwrap(URL(string: "http://127.0.0.1:9/"))
+    let tasks = (0..<(TaskMeter.taskLimit + 5)).map { _ in session.dataTask(with: url) }  // never resumed
+    for task in tasks { meter.started(task) }
+    XCTAssertEqual(meter.running, TaskMeter.taskLimit)
+    XCTAssertEqual(meter.failures, 5)
+    meter.finished(tasks[0])
+    meter.started(try XCTUnwrap(tasks.last))
+    XCTAssertEqual(meter.running, TaskMeter.taskLimit)
+    session.invalidateAndCancel()
+  }
+
   func testOrigin_OfRequests_IsSchemeHostPort() throws {
     func origin(_ text: String) -> String? { TaskMeter.origin(of: URL(string: text).map { URLRequest(url: $0) }) }
     XCTAssertEqual(origin("https://CDN.example/a?b"), "https://cdn.example:443")

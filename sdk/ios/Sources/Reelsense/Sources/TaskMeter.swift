@@ -20,6 +20,8 @@ public final class TaskMeter: @unchecked Sendable {  // all state is behind `loc
   private let lock = NSLock()
   private var transfers: [ObjectIdentifier: Entry] = [:]
   private var failed: UInt64 = 0
+  /// Tasks at once; tasks beyond are not metered, and counted as failures.
+  public static let taskLimit = 1024
 
   private final class Entry {
     let task: URLSessionTask  // keeps the identifier from being given to another task
@@ -90,6 +92,7 @@ public final class TaskMeter: @unchecked Sendable {  // all state is behind `loc
     }
     var made: Entry?
     note {
+      guard makeRoom() else { throw ReelsenseError(.limit, "\(Self.taskLimit) tasks are metered already") }
       let transfer = try book.begin(origin: origin, at: nowNs)
       made = Entry(task, transfer, origin)
       try transfer.write(Self.headerBytes(of: request), at: nowNs)
@@ -103,6 +106,18 @@ public final class TaskMeter: @unchecked Sendable {  // all state is behind `loc
     }
     if kept !== made { made.transfer.end(at: nowNs) }
     return kept
+  }
+
+  /// Tasks that nobody said are complete are forgotten when they are.
+  private func makeRoom() -> Bool {
+    let forgotten: [Entry] = lock.locked {
+      guard transfers.count >= Self.taskLimit else { return [] }
+      let complete = transfers.filter { $0.value.task.state == .completed }
+      for key in complete.keys { transfers[key] = nil }
+      return Array(complete.values)
+    }
+    for entry in forgotten { entry.transfer.end() }
+    return lock.locked { transfers.count < Self.taskLimit }
   }
 
   private func note(_ body: () throws -> Void) {
