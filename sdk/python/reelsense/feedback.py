@@ -277,13 +277,23 @@ def _map_file(path: Path, size: int) -> tuple[int, mmap.mmap]:
         if has > size:
             raise ReelsenseLimitError(f"{path}: {has} bytes, made for more records than asked for: give it as many")
         if has < size:
-            if has:
+            if any(os.pread(file, has, 0)):
                 raise ReelsenseLimitError(f"{path}: {has} bytes, made for fewer records: send them, then delete it")
-            os.posix_fallocate(file, 0, size)
+            _allocate(file, size, path)
         return file, mmap.mmap(file, size)
     except BaseException:
         os.close(file)
         raise
+
+
+def _allocate(file: int, size: int, path: Path) -> None:
+    """New, or what a process that died at this very point left: nothing but zeros."""
+    try:
+        os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        os.ftruncate(file, 0)
+        what = f"{error.strerror}: {size} bytes for a feedback queue"
+        raise OSError(error.errno, what, str(path)) from None
 
 
 class _Sender:

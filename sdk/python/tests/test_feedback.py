@@ -215,6 +215,34 @@ def test_a_file_that_is_something_else_stays_as_it_is(tmp_path, model):
         assert other.read_bytes() == content[:wrong]
 
 
+FULL = """
+import resource, sys
+import reelsense
+from reelsense.feedback import FeedbackQueue
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    FeedbackQueue(sys.argv[1], reelsense.load(), opt_in=True)
+except OSError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_made(tmp_path, model, windows):
+    """A limit on the file's size stands for the disk: the blocks are not to be had."""
+    path = tmp_path / "q"
+    done = subprocess.run([sys.executable, "-c", FULL, path], capture_output=True, text=True)
+    assert "OSError" in done.stdout and "bytes for a feedback queue" in done.stdout, done
+    assert path.stat().st_size == 0
+    with FeedbackQueue(path, model, opt_in=True, sample=1.0) as queue:  # room again
+        assert queue.add(windows[:3]) == 3
+
+
+def test_a_file_whose_making_was_cut_short_is_made_anew(tmp_path, model):
+    (tmp_path / "q").write_bytes(bytes(5000))
+    with FeedbackQueue(tmp_path / "q", model, opt_in=True) as queue:
+        assert len(queue) == 0
+
+
 def test_the_file_belongs_to_one_at_a_time(tmp_path, model):
     first = FeedbackQueue(tmp_path / "q", model, opt_in=True)
     with pytest.raises(ReelsenseBusyError, match="another process"):
