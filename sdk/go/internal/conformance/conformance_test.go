@@ -2,11 +2,12 @@ package conformance
 
 import (
 	"testing"
+
+	"reelsense.dev/go/internal/repo"
 )
 
-const root = "../../../.."
-
 func TestConformance(t *testing.T) {
+	root := repo.Path("")
 	cases, err := Cases(root)
 	if err != nil {
 		t.Fatal(err)

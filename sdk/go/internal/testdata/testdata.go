@@ -3,29 +3,21 @@ package testdata
 
 import (
 	"os"
-	"path/filepath"
-	"runtime"
 	"testing"
 
 	"reelsense.dev/go/internal/pcap"
+	"reelsense.dev/go/internal/repo"
 	"reelsense.dev/go/reelsense"
 )
 
-// Root is the repository's.
-func Root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "../../../..")
-}
-
-// Path of a file below the root.
-func Path(file string) string { return filepath.Join(Root(), file) }
+// Path of a file below the repository's root.
+func Path(file string) string { return repo.Path(file) }
 
 // The models that the tests use.
 const (
 	PacketModel = "models/reelsense-ue/1.0.0/model.onnx"
 	SocketModel = "models/reelsense-ue-socket/1.0.0/model.onnx"
-	Reels       = "tests/captures/reels-h3.pcap"
-	Feed        = "tests/captures/feed-h2.pcap"
+	Reels       = repo.Reels
 )
 
 // Model loads one, and closes it when the test ends.
