@@ -62,7 +62,8 @@ public final class TrafficModel: @unchecked Sendable {  // the handle is never c
     let width = info.view.featureCount
     guard rows.count % width == 0 else {
       throw ReelsenseError(
-        .invalidArgument, "rows holds \(rows.count) values: a multiple of \(width), the features of view \(info.view), is expected")
+        .invalidArgument,
+        "rows holds \(rows.count) values: a multiple of \(width), the features of view \(info.view), is expected")
     }
     let n = rows.count / width
     var decisions = [rs_decision](repeating: rs_decision(), count: n)
@@ -94,7 +95,8 @@ extension TrafficModel.Info {
 func requireAbi() throws {
   let found = rs_abi_version()
   guard found == RS_ABI_VERSION else {
-    throw ReelsenseError(.mismatch, "the linked library has ABI version \(found), this package expects \(RS_ABI_VERSION)")
+    throw ReelsenseError(
+      .mismatch, "the linked library has ABI version \(found), this package expects \(RS_ABI_VERSION)")
   }
 }
 

@@ -103,7 +103,9 @@ struct Runner {
     let model = try TrafficModel(contentsOf: url.deletingLastPathComponent().appendingPathComponent("model.onnx"))
     let names = model.info.view.featureNames
     let columns = try golden.features.map { name in
-      guard let column = names.firstIndex(of: name) else { throw Mismatch("view \(model.info.view) has no feature \(name)") }
+      guard let column = names.firstIndex(of: name) else {
+        throw Mismatch("view \(model.info.view) has no feature \(name)")
+      }
       return column
     }
     var rows = [Float](repeating: 0, count: golden.rows.count * names.count)

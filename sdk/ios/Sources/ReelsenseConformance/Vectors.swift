@@ -85,7 +85,8 @@ enum Vectors {
     try Data(contentsOf: url).split(separator: UInt8(ascii: "\n")).map { Data($0) }
   }
 
-  static func decode<Line: Decodable>(_ type: Line.Type, _ line: Data, _ what: @autoclosure () -> String) throws -> Line {
+  static func decode<Line: Decodable>(_ type: Line.Type, _ line: Data, _ what: @autoclosure () -> String) throws -> Line
+  {
     do {
       return try JSONDecoder().decode(type, from: line)
     } catch {

@@ -9,5 +9,7 @@ open class NEPacketTunnelFlow: NSObject {
 
 open class NEPacketTunnelProvider: NSObject {
   open var packetFlow: NEPacketTunnelFlow { fatalError() }
-  open func startTunnel(options: [String: NSObject]?, completionHandler: @escaping ((any Error)?) -> Void) { fatalError() }
+  open func startTunnel(options: [String: NSObject]?, completionHandler: @escaping ((any Error)?) -> Void) {
+    fatalError()
+  }
 }

@@ -11,7 +11,8 @@ final class ClassifierTests: XCTestCase {
     for at in 1...25 { try classifier.advance(to: start + Int64(at) * second) }
     let windows = log.value.windows
     XCTAssertEqual(windows.map(\.second), stride(from: 0, to: 24, by: 4).map { 1_700_000_000 + $0 })
-    XCTAssertTrue(windows.allSatisfy { $0.flow == flow.id && $0.tuple == nil && $0.features.count == 28 && $0.bins.count == 40 })
+    XCTAssertTrue(
+      windows.allSatisfy { $0.flow == flow.id && $0.tuple == nil && $0.features.count == 28 && $0.bins.count == 40 })
     XCTAssertEqual(windows.last?.label, .video)
     let seconds = log.value.seconds
     XCTAssertEqual(seconds.map(\.second), (0..<25).map { 1_700_000_000 + $0 }, "idle seconds too")
@@ -155,7 +156,8 @@ final class ClassifierTests: XCTestCase {
     }
     try classifier.finish()
     XCTAssertEqual(log.value.ended.count, 8)
-    XCTAssertEqual(log.value.windows.reduce(0) { $0 + $1.bytesDown }, UInt64((0..<8).reduce(0) { $0 + (10 + $1) * 2000 }))
+    XCTAssertEqual(
+      log.value.windows.reduce(0) { $0 + $1.bytesDown }, UInt64((0..<8).reduce(0) { $0 + (10 + $1) * 2000 }))
     XCTAssertEqual(try classifier.counters().records, 16_000)
     XCTAssertEqual(try classifier.counters().refusedCalls, 0)
   }

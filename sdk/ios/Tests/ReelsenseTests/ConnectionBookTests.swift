@@ -34,7 +34,8 @@ final class ConnectionBookTests: XCTestCase {
     let a = try book.begin(origin: origin, at: start)
     XCTAssertNotEqual(a.flow?.id, try book.begin(origin: origin, at: start).flow?.id)
     book.learn(origin: origin, networkProtocol: "h3")
-    XCTAssertEqual(try book.begin(origin: origin, at: start).flow?.id, try book.begin(origin: origin, at: start).flow?.id)
+    XCTAssertEqual(
+      try book.begin(origin: origin, at: start).flow?.id, try book.begin(origin: origin, at: start).flow?.id)
   }
 
   func testConnection_IdleForTheKeepAlive_Closes() throws {
@@ -89,7 +90,9 @@ final class ConnectionBookTests: XCTestCase {
     }
     DispatchQueue.concurrentPerform(iterations: 4) { worker in
       for i in 0..<500 {
-        guard let one = try? book.begin(origin: "http://\(worker):80", at: start + Int64(i) * second / 50) else { continue }
+        guard let one = try? book.begin(origin: "http://\(worker):80", at: start + Int64(i) * second / 50) else {
+          continue
+        }
         try? one.read(100, at: start + Int64(i) * second / 50)
         one.end(at: start + Int64(i) * second / 50)
       }

@@ -53,7 +53,11 @@ final class FeedbackSenderTests: XCTestCase {
 
   func testSend_AnswerLost_SendsTheSameBatchAgain() async throws {
     let asked = Box(0)
-    let server = LocalServer { _ in asked.change { $0 += 1; return $0 } == 1 ? .json("{}", status: 503) : .json("{}") }
+    let server = LocalServer { _ in
+      asked.change {
+        $0 += 1; return $0
+      } == 1 ? .json("{}", status: 503) : .json("{}")
+    }
     let queue = try filledQueue(5)
     let sender = FeedbackSender(queue, to: try ServerEndpoint(server.url), firstBackoff: 0.01, longestBackoff: 0.01)
     guard case .waiting(_, let why) = try await sender.send() else { return XCTFail("waiting is expected") }
@@ -67,14 +71,19 @@ final class FeedbackSenderTests: XCTestCase {
 
   func testSend_ServerSaysWhen_WaitsThatLong() async throws {
     let server = LocalServer { _ in .init(status: 429, headers: ["Retry-After": "120"]) }
-    let sender = FeedbackSender(try filledQueue(1), to: try ServerEndpoint(server.url), firstBackoff: 0.1, longestBackoff: 1)
+    let sender = FeedbackSender(
+      try filledQueue(1), to: try ServerEndpoint(server.url), firstBackoff: 0.1, longestBackoff: 1)
     guard case .waiting(let seconds, _) = try await sender.send() else { return XCTFail("waiting is expected") }
     XCTAssertEqual(seconds, 120, accuracy: 1)
   }
 
   func testSend_ServerRefusesABatch_DropsItAndGoesOn() async throws {
     let asked = Box(0)
-    let server = LocalServer { _ in asked.change { $0 += 1; return $0 } == 1 ? .json("{}", status: 400) : .json("{}") }
+    let server = LocalServer { _ in
+      asked.change {
+        $0 += 1; return $0
+      } == 1 ? .json("{}", status: 400) : .json("{}")
+    }
     let queue = try filledQueue(6)
     let sender = FeedbackSender(queue, to: try ServerEndpoint(server.url), batch: 4)
     let outcome = try await sender.send()

@@ -74,7 +74,8 @@ final class FeedbackTests: XCTestCase {
   }
 
   func testQueue_Sampled_KeepsItsShare() throws {
-    let queue = try FeedbackQueue(scratch.file("queue"), model: Released.socket, options: options(sample: 0.2, records: 2000))
+    let queue = try FeedbackQueue(
+      scratch.file("queue"), model: Released.socket, options: options(sample: 0.2, records: 2000))
     let window = try XCTUnwrap(someWindows(1).first)
     let kept = try (0..<2000).filter { _ in try queue.add(window) }.count
     XCTAssertEqual(Double(kept), 400, accuracy: 100)

@@ -14,7 +14,9 @@ final class LocalServer: @unchecked Sendable {  // what changes is behind `lock`
     /// Sent piece by piece, `pause` seconds apart.
     var pieces: [Data] = []
     var pause: TimeInterval = 0
-    static func json(_ text: String, status: Int = 200) -> Response { Response(status: status, pieces: [Data(text.utf8)]) }
+    static func json(_ text: String, status: Int = 200) -> Response {
+      Response(status: status, pieces: [Data(text.utf8)])
+    }
   }
 
   let port: UInt16

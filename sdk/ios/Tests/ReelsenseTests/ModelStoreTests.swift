@@ -117,7 +117,9 @@ final class ModelStoreTests: XCTestCase {
   func testInstall_WrongContent_SaysWhat() throws {
     let key = try makeKey("publisher")
     let store = try store()
-    expectError(.mismatch, "a version higher than 1.0.0") { try store.install(try self.update(version: "0.9.9", key: key)) }
+    expectError(.mismatch, "a version higher than 1.0.0") {
+      try store.install(try self.update(version: "0.9.9", key: key))
+    }
     expectError(.mismatch, "reelsense-other") {
       try store.install(try self.update(key: key) { $0["name"] = "reelsense-other" })
     }
@@ -131,7 +133,9 @@ final class ModelStoreTests: XCTestCase {
     let key = try makeKey("publisher")
     let store = try store()
     _ = try store.install(try update(version: "1.5.0", key: key))
-    expectError(.mismatch, "a version higher than 1.5.0") { try store.install(try self.update(version: "1.4.9", key: key)) }
+    expectError(.mismatch, "a version higher than 1.5.0") {
+      try store.install(try self.update(version: "1.4.9", key: key))
+    }
     expectError(.mismatch) { try store.install(try self.update(version: "1.5.0", key: key)) }
   }
 
@@ -178,6 +182,8 @@ final class ModelStoreTests: XCTestCase {
       65: "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0",
       100_000: "6d1cf22d7cc09b085dfc25ee1a1f3ae0265804c607bc2074ad253bcc82fd81ee",
     ]
-    for (length, digest) in ofLength { XCTAssertEqual(sha256(Data(repeating: 0x61, count: length)), digest, "\(length)") }
+    for (length, digest) in ofLength {
+      XCTAssertEqual(sha256(Data(repeating: 0x61, count: length)), digest, "\(length)")
+    }
   }
 }

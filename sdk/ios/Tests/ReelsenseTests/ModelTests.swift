@@ -23,7 +23,9 @@ final class ModelTests: XCTestCase {
   }
 
   func testModel_MissingFile_NamesThePath() {
-    expectError(.storage, "/nowhere/model.onnx") { try TrafficModel(contentsOf: URL(fileURLWithPath: "/nowhere/model.onnx")) }
+    expectError(.storage, "/nowhere/model.onnx") {
+      try TrafficModel(contentsOf: URL(fileURLWithPath: "/nowhere/model.onnx"))
+    }
   }
 
   func testModel_OfARecordView_IsRefused() {

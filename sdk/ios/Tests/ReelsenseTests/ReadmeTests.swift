@@ -43,7 +43,9 @@ final class ReadmeTests: XCTestCase {
   private func quickStart(_ arguments: String...) throws -> [String] {
     guard let path = ProcessInfo.processInfo.environment["REELSENSE_QUICK_START"],
       FileManager.default.isExecutableFile(atPath: path)
-    else { throw XCTSkip("REELSENSE_QUICK_START is not Examples/QuickStart's program; scripts/swift-sdk-tests builds it") }
+    else {
+      throw XCTSkip("REELSENSE_QUICK_START is not Examples/QuickStart's program; scripts/swift-sdk-tests builds it")
+    }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = [modelFile("reelsense-ue-socket").path] + arguments
@@ -61,7 +63,9 @@ final class ReadmeTests: XCTestCase {
   }
 
   func testFetchAndServer_Run_LabelEscalateAndSend() throws {
-    let video = LocalServer { _ in .init(pieces: Array(repeating: Data(repeating: 1, count: 65_536), count: 20), pause: 0.02) }
+    let video = LocalServer { _ in
+      .init(pieces: Array(repeating: Data(repeating: 1, count: 65_536), count: 20), pause: 0.02)
+    }
     let edge = LocalServer { request in
       request.path == "/v1/observations"
         ? .json("{\"stored\": 1}")

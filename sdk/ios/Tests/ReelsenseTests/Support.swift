@@ -53,7 +53,9 @@ func expectError<Result>(
     XCTFail("an error \(code) is expected", file: file, line: line)
   } catch let error as ReelsenseError {
     XCTAssertEqual(error.code, code, error.message, file: file, line: line)
-    XCTAssertTrue(text.isEmpty || error.message.contains(text), "\(error.message) is expected to say: \(text)", file: file, line: line)
+    XCTAssertTrue(
+      text.isEmpty || error.message.contains(text), "\(error.message) is expected to say: \(text)", file: file,
+      line: line)
   } catch {
     XCTFail("a ReelsenseError is expected, not \(error)", file: file, line: line)
   }

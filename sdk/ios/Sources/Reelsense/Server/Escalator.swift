@@ -246,7 +246,9 @@ public actor Escalator {
       let error: String?
 
       var decision: Decision? {
-        guard error == nil, let probability, let confidence, label == "video" || label == "non-video" else { return nil }
+        guard error == nil, let probability, let confidence, label == "video" || label == "non-video" else {
+          return nil
+        }
         return Decision(
           probability: probability, confidence: confidence, label: label == "video" ? .video : .nonVideo,
           isUncertain: uncertain ?? false)

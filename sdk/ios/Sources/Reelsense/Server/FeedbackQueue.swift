@@ -83,7 +83,8 @@ public final class FeedbackQueue: @unchecked Sendable {  // all state is behind 
   public func add(_ window: FlowWindow, truth: Truth = .unknown) throws -> Bool {
     guard window.features.count == view.featureCount else {
       throw ReelsenseError(
-        .mismatch, "a window of \(window.features.count) features: \(view.featureCount), those of view \(view), are expected")
+        .mismatch,
+        "a window of \(window.features.count) features: \(view.featureCount), those of view \(view), are expected")
     }
     var generator = SystemRandomNumberGenerator()
     let random = [generator.next(), generator.next()]
@@ -91,7 +92,8 @@ public final class FeedbackQueue: @unchecked Sendable {  // all state is behind 
     try lock.locked {
       let status = window.withC { window in
         random.withUnsafeBytes { random in
-          rs_feedback_add(handle, &kept, window, rs_truth(truth.rawValue), random.bindMemory(to: UInt8.self).baseAddress)
+          rs_feedback_add(
+            handle, &kept, window, rs_truth(truth.rawValue), random.bindMemory(to: UInt8.self).baseAddress)
         }
       }
       try check(status, "adding a window to the feedback queue")
@@ -122,7 +124,8 @@ public final class FeedbackQueue: @unchecked Sendable {  // all state is behind 
   /// A server has the oldest `records`: forgets them.
   public func discard(_ records: Int) throws {
     try lock.locked {
-      try check(rs_feedback_discard(handle, UInt32(clamping: records)), "forgetting the oldest \(records) feedback records")
+      try check(
+        rs_feedback_discard(handle, UInt32(clamping: records)), "forgetting the oldest \(records) feedback records")
     }
   }
 

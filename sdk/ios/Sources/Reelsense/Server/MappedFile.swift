@@ -19,7 +19,8 @@ final class MappedFile {
         throw ReelsenseError(.busy, "\(path): another feedback queue has it open; one at a time is expected")
       }
       bytes = try Self.fill(descriptor, path, newFileBytes)
-      guard let mapped = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), mapped != MAP_FAILED else {
+      guard let mapped = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), mapped != MAP_FAILED
+      else {
         throw Self.failure(path, "cannot be mapped, \(newFileBytes) bytes")
       }
       memory = mapped

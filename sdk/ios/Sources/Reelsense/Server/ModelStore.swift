@@ -48,7 +48,8 @@ public final class ModelStore: @unchecked Sendable {  // what is on the disk is 
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     } catch {
-      throw ReelsenseError(.storage, "\(folder.path): a folder for models cannot be made: \(error.localizedDescription)")
+      throw ReelsenseError(
+        .storage, "\(folder.path): a folder for models cannot be made: \(error.localizedDescription)")
     }
   }
 
@@ -83,7 +84,8 @@ public final class ModelStore: @unchecked Sendable {  // what is on the disk is 
 
   private func verified(_ update: Update) throws -> TrafficModel {
     guard try verifier.isValid(signature: update.signature, for: update.manifest) else {
-      throw ReelsenseError(.signature, "manifest.json.sig: a signature of manifest.json by the publisher's key is expected")
+      throw ReelsenseError(
+        .signature, "manifest.json.sig: a signature of manifest.json by the publisher's key is expected")
     }
     let manifest: Manifest
     do {
@@ -96,7 +98,8 @@ public final class ModelStore: @unchecked Sendable {  // what is on the disk is 
     }
     guard manifest.name == name, manifest.view == shipped.info.view.description, manifest.tier == "ue" else {
       throw ReelsenseError(
-        .mismatch, "manifest.json: \(name) of view \(shipped.info.view) and tier ue is expected, not \(manifest.name) "
+        .mismatch,
+        "manifest.json: \(name) of view \(shipped.info.view) and tier ue is expected, not \(manifest.name) "
           + "of view \(manifest.view) and tier \(manifest.tier)")
     }
     let digest = sha256(update.model)
@@ -107,7 +110,8 @@ public final class ModelStore: @unchecked Sendable {  // what is on the disk is 
     let model = try TrafficModel(data: update.model)
     guard model.info.name == manifest.name, model.info.version == manifest.version else {
       throw ReelsenseError(
-        .mismatch, "model.onnx calls itself \(model.info.name) \(model.info.version), its manifest \(manifest.name) "
+        .mismatch,
+        "model.onnx calls itself \(model.info.name) \(model.info.version), its manifest \(manifest.name) "
           + manifest.version)
     }
     return model
@@ -158,7 +162,10 @@ public final class ModelStore: @unchecked Sendable {  // what is on the disk is 
     let fields = halves[0].split(separator: ".", omittingEmptySubsequences: false)
     let numbers = fields.compactMap { $0.utf8.allSatisfy { (48...57).contains($0) } ? Int($0) : nil }
     let isPlain = halves.dropFirst().allSatisfy { suffix in
-      !suffix.isEmpty && suffix.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || "0123456789-.".unicodeScalars.contains($0)) }
+      !suffix.isEmpty
+        && suffix.unicodeScalars.allSatisfy {
+          $0.isASCII && ($0.properties.isAlphabetic || "0123456789-.".unicodeScalars.contains($0))
+        }
     }
     return numbers.count == 3 && fields.count == 3 && isPlain ? numbers + [halves.count == 1 ? 1 : 0] : nil
   }

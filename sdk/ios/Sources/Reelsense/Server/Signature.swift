@@ -64,7 +64,9 @@ enum PlainSHA256 {
     let bits = UInt64(message.count) * 8
     message.append(0x80)
     message.append(contentsOf: [UInt8](repeating: 0, count: (120 - message.count % 64) % 64))
-    for shift in stride(from: 56, through: 0, by: -8) { message.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift))) }
+    for shift in stride(from: 56, through: 0, by: -8) {
+      message.append(UInt8(truncatingIfNeeded: bits >> UInt64(shift)))
+    }
     var state = start
     var w = [UInt32](repeating: 0, count: 64)
     for block in stride(from: 0, to: message.count, by: 64) {
@@ -81,7 +83,9 @@ enum PlainSHA256 {
       }
       compress(&state, w)
     }
-    return state.flatMap { word in stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt32($0)) } }
+    return state.flatMap { word in
+      stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: word >> UInt32($0)) }
+    }
   }
 
   private static func compress(_ state: inout [UInt32], _ w: [UInt32]) {

@@ -17,7 +17,8 @@ public struct ServerEndpoint: Sendable {
     let isLoopback = ["localhost", "127.0.0.1", "::1", "[::1]"].contains(url.host ?? "")
     guard let scheme = url.scheme?.lowercased(), url.host != nil, scheme == "https" || (scheme == "http" && isLoopback)
     else {
-      throw ReelsenseError(.invalidArgument, "\(url.absoluteString): a server's https URL is expected (http on loopback only)")
+      throw ReelsenseError(
+        .invalidArgument, "\(url.absoluteString): a server's https URL is expected (http on loopback only)")
     }
     self.url = url
     self.apiKey = apiKey

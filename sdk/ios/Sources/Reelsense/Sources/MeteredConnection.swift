@@ -7,7 +7,7 @@
   /// Use it in place of the connection's own `receive` and `send`. Of TLS the connection gives clear bytes, which is what
   /// the socket view means. Apple's systems only: checked against declarations of the API, not run in this project's
   /// tests, which have no Apple system. **Thread safety:** as NWConnection.
-  public final class MeteredConnection: @unchecked Sendable {  // both members are safe from any thread and never change
+  public final class MeteredConnection: @unchecked Sendable {  // both members are safe from any thread
     public let connection: NWConnection
     public let flow: Flow
 
@@ -27,7 +27,8 @@
     ) {
       connection.receive(minimumIncompleteLength: minimumIncompleteLength, maximumLength: maximumLength) {
         [flow] content, context, isComplete, error in
-        if let content { try? flow.read(content.count) }  // a flow that was evicted is not counted: never the app's error
+        // A flow that was evicted is not counted: that is never the app's error.
+        if let content { try? flow.read(content.count) }
         completion(content, context, isComplete, error)
       }
     }

@@ -23,7 +23,8 @@ func fetch(_ video: URL, modelFile: URL) async throws {
   let seconds = classifier.seconds()
   for await second in seconds {
     print("label:", second.session.label, second.session.isUncertain ? "(uncertain)" : "")
-    print("prefetch \(second.qos.prefetchDepth) clips, hold \(second.qos.bufferTargetMs) ms,",
+    print(
+      "prefetch \(second.qos.prefetchDepth) clips, hold \(second.qos.bufferTargetMs) ms,",
       "at most \(second.qos.maxBitrateKbps.map { "\($0) kbit/s" } ?? "any bitrate")")
     if second.windows > 0 { break }
   }
