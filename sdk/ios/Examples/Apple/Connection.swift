@@ -9,7 +9,7 @@ func download(from host: NWEndpoint.Host, classifier: Classifier) throws -> Mete
   metered.start(queue: .global())
   metered.send(content: Data("GET /reel.mp4 HTTP/1.1\r\n\r\n".utf8)) { _ in }
   metered.receive(minimumIncompleteLength: 1, maximumLength: 65_536) { data, _, _, _ in
-    if let decision = try? metered.flow.peek(), decision.label == .video { print("video") }  // before the renderer has it
+    if let decision = try? metered.flow.peek(), decision.label == .video { print("video") }
   }
   return metered
 }

@@ -11,7 +11,7 @@ final class PacketTunnelProvider: NEPacketTunnelProvider, @unchecked Sendable {
       let model = try TrafficModel(contentsOf: Bundle.main.url(forResource: "reelsense-ue", withExtension: "onnx")!)
       let meter = try TunnelMeter(model: model)  // at most 1,024 flows: 0.7 MB of the tunnel's 50
       meter.classifier.setHandler { event in
-        if case .window(let window) = event, window.dscp != 0 { print("flow", window.flow, "may be marked", window.dscp) }
+        if case .window(let window) = event, window.dscp != 0 { print(window.flow, "may be marked", window.dscp) }
       }
       let ticker = Ticker(meter.classifier)
       ticker.start()
