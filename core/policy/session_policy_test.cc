@@ -145,7 +145,7 @@ TEST(SessionPolicy, VideoThatFillsThePath_IsCongestedAfterFourSeconds) {
   expect_reason(starving(session, 3), QosReason::kVideo);
   const Qos qos = starving(session, 1);
   expect_reason(qos, QosReason::kCongested);
-  expect_values(qos, 1, 5'000, 550);
+  expect_values(qos, 1, 4'000, 650);
   EXPECT_EQ(qos.throughput_kbps, 1'000U);
   EXPECT_TRUE(qos.changed);
 }
@@ -156,7 +156,7 @@ TEST(SessionPolicy, CompetingDownload_MakesItTwoSeconds) {
   const Qos qos = session.video(1).download(2).end();
   expect_reason(qos, QosReason::kCongested);
   EXPECT_EQ(qos.throughput_kbps, 1'000U);  // the video's share, not the link
-  EXPECT_EQ(qos.max_bitrate_kbps, 550U);
+  EXPECT_EQ(qos.max_bitrate_kbps, 650U);
 }
 
 TEST(SessionPolicy, FallingThroughput_CountsTwice) {

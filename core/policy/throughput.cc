@@ -65,8 +65,8 @@ BusyRun busy_run(const PolicyBins& wanted, const PolicyBins& other) noexcept {
 
 double ThroughputEstimate::add(const PolicyOptions& options, const BusyRun& run) noexcept {
   if (run.bins < kShortestRun || !(run.kbps > 0)) return 1;
-  // A short burst may have ended before the path was filled, and an uneven one was sent as it was made: they are
-  // only lower bounds.
+  // A short burst may have ended before the path was filled, and an uneven one was sent as it was made: they
+  // are only lower bounds.
   const bool filled_path = run.bins >= options.busy_bins && run.peak <= options.flat_ratio;
   if (!filled_path && !(mean_ > 0 && run.kbps > mean_)) return 1;
   const double ratio = kbps_ > 0 ? run.kbps / kbps_ : 1;

@@ -87,12 +87,12 @@ class Rows(Decide):
         self.assertEqual(rows[2]["prefetch_reason"], "video")
         last = rows[-1]
         self.assertEqual(
-            [last[key] for key in ("prefetch_depth", "buffer_target_ms", "prefetch_reason")], ["1", "5000", "congested"]
+            [last[key] for key in ("prefetch_depth", "buffer_target_ms", "prefetch_reason")], ["1", "4000", "congested"]
         )
         self.assertEqual(int(last["bytes_down"]), 140_000)
         self.assertEqual(
-            (last["throughput_kbps"], last["max_bitrate_kbps"]), ("1120", "600")
-        )  # 0.55 of it, in steps of 50
+            (last["throughput_kbps"], last["max_bitrate_kbps"]), ("1120", "700")
+        )  # 0.65 of it, in steps of 50
 
     def test_flows_come_before_their_sessions_and_have_marks_only(self):
         rows = self.decided(self.narrow(3), "--flows")
@@ -144,7 +144,7 @@ class Rows(Decide):
         done = self.decide(self.narrow(), "--flows", "--format", "table", "--colour", "never")
         self.assert_exit(done, 0)
         text = done.stdout.decode()
-        for word in ("prefetch", "AF31 for 192.0.2.10:443", "congested", "kb/s", "5.0 s"):
+        for word in ("prefetch", "AF31 for 192.0.2.10:443", "congested", "kb/s", "4.0 s"):
             self.assertIn(word, text)
         self.assertNotIn("\x1b", text)
         master, slave = pty.openpty()

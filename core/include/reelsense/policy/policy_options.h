@@ -19,11 +19,11 @@ struct PolicyOptions {
   double video_prefetch_depth = 3;
   double video_buffer_target_ms = 10'000;
   double congested_prefetch_depth = 1;
-  double congested_buffer_target_ms = 5'000;
+  double congested_buffer_target_ms = 4'000;
   double min_bitrate_kbps = 300;
   double ample_kbps = 6'000;
   double video_share = 0.85;
-  double congested_share = 0.55;
+  double congested_share = 0.65;
 
   double active_bytes = 10'000;
   double video_probability = 0.9;

@@ -155,7 +155,6 @@ class SessionPolicy {
   std::uint32_t unsure_ = 0;  // active seconds since the last sure one
   State state_ = State::kUnknown;
   bool congested_ = false;
-  bool was_congested_ = false;  // ever
 };
 
 }  // namespace reelsense
