@@ -41,6 +41,22 @@ func clients(t *testing.T, server *servertest.Server) (*rest.Client, *rpc.Client
 
 const start = 1_700_000_000
 
+// One server for all that leave it as it is: starting one takes seconds.
+func TestServer(t *testing.T) {
+	server := servertest.Start(t, "--analyses.folder", t.TempDir())
+	for name, test := range map[string]func(*testing.T, *servertest.Server){
+		"BothClients_SameLabels":                        bothClientsSameLabels,
+		"Windows_TruthAndFlow":                          windowsTruthAndFlow,
+		"WrongRequests_AreTyped":                        wrongRequestsAreTyped,
+		"Stream_AnswersInOrderAndSurvivesAWrongRequest": streamAnswersInOrderAndSurvivesAWrongRequest,
+		"Watch_SeesLabels":                              watchSeesLabels,
+		"Analysis_LabelsACapture":                       analysisLabelsACapture,
+	} {
+		test := test
+		t.Run(name, func(t *testing.T) { test(t, server) })
+	}
+}
+
 // burst is two seconds of a download.
 func burst(flow string) edge.FlowPackets {
 	f := edge.FlowPackets{Flow: flow, End: true}
@@ -51,8 +67,7 @@ func burst(flow string) edge.FlowPackets {
 	return f
 }
 
-func TestServer_BothClients_SameLabels(t *testing.T) {
-	server := servertest.Start(t)
+func bothClientsSameLabels(t *testing.T, server *servertest.Server) {
 	r, g := clients(t, server)
 	ctx := limit(t)
 	if err := r.Ready(ctx); err != nil {
@@ -88,8 +103,7 @@ func TestServer_BothClients_SameLabels(t *testing.T) {
 	}
 }
 
-func TestServer_Windows_TruthAndFlow(t *testing.T) {
-	server := servertest.Start(t)
+func windowsTruthAndFlow(t *testing.T, server *servertest.Server) {
 	r, g := clients(t, server)
 	ctx := limit(t)
 	request := &edge.Request{Model: "reelsense-ue", Windows: []edge.Window{
@@ -122,8 +136,7 @@ func TestServer_Windows_TruthAndFlow(t *testing.T) {
 	}
 }
 
-func TestServer_WrongRequests_AreTyped(t *testing.T) {
-	server := servertest.Start(t)
+func wrongRequestsAreTyped(t *testing.T, server *servertest.Server) {
 	r, g := clients(t, server)
 	ctx := limit(t)
 	for name, c := range map[string]edge.Classifier{"rest": r, "grpc": g} {
@@ -142,8 +155,7 @@ func TestServer_WrongRequests_AreTyped(t *testing.T) {
 	}
 }
 
-func TestServer_Stream_AnswersInOrderAndSurvivesAWrongRequest(t *testing.T) {
-	server := servertest.Start(t)
+func streamAnswersInOrderAndSurvivesAWrongRequest(t *testing.T, server *servertest.Server) {
 	_, g := clients(t, server)
 	stream, err := g.OpenStream(limit(t))
 	if err != nil {
@@ -221,8 +233,7 @@ func TestServer_StreamCancelled_Ends(t *testing.T) {
 	}
 }
 
-func TestServer_Watch_SeesLabels(t *testing.T) {
-	server := servertest.Start(t)
+func watchSeesLabels(t *testing.T, server *servertest.Server) {
 	_, g := clients(t, server)
 	ctx := limit(t)
 	watcher, err := g.Watch(ctx, rpc.WatchOptions{Model: "reelsense-ue"})
@@ -282,8 +293,7 @@ func TestServer_RateLimit_IsWaitedOut(t *testing.T) {
 	}
 }
 
-func TestServer_Analysis_LabelsACapture(t *testing.T) {
-	server := servertest.Start(t, "--analyses.folder", t.TempDir())
+func analysisLabelsACapture(t *testing.T, server *servertest.Server) {
 	r, _ := clients(t, server)
 	ctx := limit(t)
 	capture, err := os.Open(repo.Path(repo.Feed))
