@@ -8,8 +8,10 @@
 #include <openvino/openvino.hpp>
 
 #include "reelsense/features/schema.h"
+#include "server/base/logger.h"
 #include "server/models/forest.h"
 #include "server/models/merge_members.h"
+#include "server/models/native_edge.h"
 
 namespace reelsense::server {
 
@@ -30,24 +32,52 @@ ov::Core& core() {
 struct Network {
   std::shared_ptr<ov::Model> graph;  // batch dimension open; never compiled itself
   std::optional<Model> forest;
+  std::unique_ptr<const NativeEdge> native;  // null: OpenVINO runs the graph
+  NamedEdgeKernel kernel = {};               // of `native`
   std::size_t width = 0;
   std::size_t state = 0;
 };
 
-class EdgeScorer final : public Scorer {
+class NativeScorer final : public Scorer {
  public:
-  EdgeScorer(std::shared_ptr<const Network> network, std::size_t max_batch)
+  explicit NativeScorer(std::shared_ptr<const Network> network)
+      : network_(std::move(network)), runner_(*network_->native, network_->kernel) {}
+
+  Status step(const float* windows, const float* states, std::size_t n, float* probabilities,
+              float* next_states) override {
+    forest_.resize(n);
+    network_->forest->predict_batch(windows, n, network_->width, forest_.data());
+    runner_.step(windows, states, forest_.data(), n, probabilities, next_states);
+    return ok_status();
+  }
+
+ private:
+  std::shared_ptr<const Network> network_;
+  NativeEdgeRunner runner_;
+  std::vector<float> forest_;
+};
+
+class OpenVinoScorer final : public Scorer {
+ public:
+  OpenVinoScorer(std::shared_ptr<const Network> network, std::size_t max_batch)
       : network_(std::move(network)), max_batch_(max_batch) {}
+
+  // Step with sums of the trees [n] that are given. Throws what OpenVINO throws.
+  void step_beside(const float* windows, const float* states, const float* forest, std::size_t n,
+                   float* probabilities, float* next_states) {
+    for (std::size_t done = 0; done < n;) {
+      const std::size_t part = std::min(n - done, kSizes.back());
+      run(windows + done * network_->width, states + done * network_->state,
+          forest == nullptr ? nullptr : forest + done, part, probabilities + done,
+          next_states + done * network_->state);
+      done += part;
+    }
+  }
 
   Status step(const float* windows, const float* states, std::size_t n, float* probabilities,
               float* next_states) override {
     try {
-      for (std::size_t done = 0; done < n;) {
-        const std::size_t part = std::min(n - done, kSizes.back());
-        run(windows + done * network_->width, states + done * network_->state, part, probabilities + done,
-            next_states + done * network_->state);
-        done += part;
-      }
+      step_beside(windows, states, nullptr, n, probabilities, next_states);
     } catch (const std::exception& error) {
       return Error{ErrorCode::kIo, std::string("OpenVINO: ") + error.what()};
     }
@@ -107,12 +137,16 @@ class EdgeScorer final : public Scorer {
     request.size = size;
   }
 
-  void run(const float* windows, const float* states, std::size_t n, float* probabilities,
-           float* next_states) {
+  void run(const float* windows, const float* states, const float* forest, std::size_t n,
+           float* probabilities, float* next_states) {
     Request& request = request_for(n);
     std::memcpy(request.window, windows, n * network_->width * sizeof(float));
     std::memcpy(request.state, states, n * network_->state * sizeof(float));
-    if (network_->forest) network_->forest->predict_batch(windows, n, network_->width, request.forest);
+    if (forest != nullptr) {
+      std::memcpy(request.forest, forest, n * sizeof(float));
+    } else if (network_->forest) {
+      network_->forest->predict_batch(windows, n, network_->width, request.forest);
+    }
     request.infer.infer();
     std::memcpy(probabilities, request.probability, n * sizeof(float));
     std::memcpy(next_states, request.next_state, n * network_->state * sizeof(float));
@@ -130,8 +164,9 @@ class EdgeModel final : public ServedModel {
         network_(std::move(network)) {}
 
   [[nodiscard]] Result<std::unique_ptr<Scorer>> make_scorer(std::size_t max_batch) const override {
+    if (network_->native) return std::unique_ptr<Scorer>(std::make_unique<NativeScorer>(network_));
     try {
-      auto scorer = std::make_unique<EdgeScorer>(network_, max_batch);
+      auto scorer = std::make_unique<OpenVinoScorer>(network_, max_batch);
       scorer->warm_up();
       return std::unique_ptr<Scorer>(std::move(scorer));
     } catch (const std::exception& error) {
@@ -140,8 +175,8 @@ class EdgeModel final : public ServedModel {
   }
 
   [[nodiscard]] std::string engine() const override {
-    const ov::Version version = ov::get_openvino_version();
-    std::string text = std::string("OpenVINO ") + version.buildNumber;
+    std::string text = std::string("OpenVINO ") + ov::get_openvino_version().buildNumber;
+    if (network_->native) text = std::string("native network (") + network_->kernel.name + ")";
     if (network_->forest) text += std::string(" + native trees (") + network_->forest->kernel() + ")";
     return text;
   }
@@ -149,6 +184,28 @@ class EdgeModel final : public ServedModel {
  private:
   std::shared_ptr<const Network> network_;
 };
+
+// Uses the native network if it says what the graph says. `found`: in the graph as it was read.
+void choose_engine(const std::shared_ptr<Network>& network, std::unique_ptr<const NativeEdge> found,
+                   const std::string& name) {
+  if (!found || !network->forest || found->plan().shape.state() != network->state) return;
+  OpenVinoScorer graph(network, kSizes.back());
+  const NativeEdge::Step reference = [&](const float* windows, const float* states, const float* forest,
+                                         std::size_t n, float* probabilities, float* next_states) {
+    graph.step_beside(windows, states, forest, n, probabilities, next_states);
+    return ok_status();
+  };
+  for (const NamedEdgeKernel* kernel = edge_kernels(); kernel->run != nullptr; ++kernel) {
+    if (!found->agrees(*kernel, reference)) {
+      log_warning("native_network_differs", {{"model", name}, {"kernel", kernel->name}});
+      continue;
+    }
+    network->native = std::move(found);
+    network->kernel = *kernel;
+    network->graph.reset();
+    return;
+  }
+}
 
 // [?, columns] float32 under that name, or what it is instead.
 std::optional<std::size_t> columns_of(const ov::Output<ov::Node>& port) {
@@ -195,10 +252,12 @@ Result<std::shared_ptr<const ServedModel>> load_edge_model(const fs::path& folde
   try {
     network->graph = core().read_model(file.string());
     if (Status status = check_ports(*network, file); !status) return status.error();
+    auto native = NativeEdge::find(*network->graph, network->width);  // by names that a rewrite may lose
     Result<std::optional<Model>> forest = extract_forest(network->graph);
     if (!forest) return forest.error().in(file.string());
     network->forest = std::move(forest).value();
     merge_members(network->graph);
+    choose_engine(network, std::move(native), manifest.name);
   } catch (const std::exception& error) {
     return Error{ErrorCode::kCorrupt, file.string() + ": OpenVINO does not read it: " + error.what()};
   }

@@ -1,8 +1,9 @@
-// EdgeModel: the CNN+GRU of tier `server`, run by OpenVINO with its trees beside it in the native engine.
+// EdgeModel: the CNN+GRU of tier `server` (ADR 12): its trees and, where it can be, the rest in native code,
+// else the rest by OpenVINO, which reads it in any case and says whether the native code is right.
 //
-// One step of any number of flows: (window [B, W], state [B, S]) → (probability [B, 1], next_state [B, S]). A
-// Scorer compiles the network for a few batch sizes and pads to the next one, which is faster than one
-// dynamic size; sizes are compiled when first used. Thread safety: as ServedModel.
+// One step of any number of flows: (window [B, W], state [B, S]) → (probability [B, 1], next_state [B, S]).
+// With OpenVINO a Scorer compiles the network for a few batch sizes and pads to the next one, which is faster
+// than one dynamic size. Thread safety: as ServedModel.
 #pragma once
 
 #include <filesystem>

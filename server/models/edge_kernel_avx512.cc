@@ -1,0 +1,22 @@
+// The kernel with AVX-512: built with its instructions (server/CMakeLists.txt), called only where they exist.
+#include "server/models/edge_kernel.h"
+
+#ifdef REELSENSE_EDGE_KERNELS
+
+namespace reelsense::server {
+
+namespace {
+constexpr std::size_t kLanes = 16;
+constexpr std::size_t kMostVectors = 2;
+}  // namespace
+
+#include "server/models/edge_kernel_code.h"
+
+void run_edge_avx512(const EdgePlan& plan, float* scratch, const float* windows, const float* states,
+                     const float* forest, std::size_t n, float* probabilities, float* next_states) {
+  run_block(plan, scratch, windows, states, forest, n, probabilities, next_states);
+}
+
+}  // namespace reelsense::server
+
+#endif
