@@ -36,8 +36,9 @@ class Engine::Impl {
  private:
   // What a worker scores at a time, with its buffers.
   struct Batch {
-    std::vector<Pending*> scored;    // row i of the buffers is of scored[i]
-    std::vector<Pending*> unscored;  // answered without the model
+    std::vector<Pending*> scored;  // row i of the buffers is of scored[i]
+    std::vector<Pending*> taken;   // these and what was answered without the model, in order
+    std::vector<FlowSlot*> slots;  // whose they are, once each
     std::vector<float> windows, states, probabilities, next_states;
     std::vector<Answer> answers;  // copies: a job may be gone while observers look
     std::vector<LabelEvent> events;
@@ -58,7 +59,8 @@ class Engine::Impl {
   [[nodiscard]] bool answer_without_model(Pending& window, std::int64_t now_ns) const noexcept;
   void finish(Batch& batch);
   void wake_for(const Lane& lane);
-  void advance(Pending& window);
+  void advance(FlowSlot& slot);
+  [[nodiscard]] static Pending* take_next(FlowSlot& slot) noexcept;
 
   // A worker's.
   void work(std::size_t worker);

@@ -29,7 +29,7 @@ struct FlowSlot {
   std::uint32_t generation = 0;
   std::uint32_t older = kNone, newer = kNone;  // by last use
   bool indexed = false;                        // found by its id
-  bool taken = false;                          // a window of it is ready or with a worker
+  bool taken = false;                          // a window of it is ready, with a worker or not told yet
   bool restarted = false;                      // its next answer is the first on another model version
   std::uint32_t queued = 0;                    // windows waiting, ready or with a worker
   Pending* head = nullptr;                     // waiting ones, in order
@@ -44,7 +44,7 @@ struct FlowSlot {
   std::array<std::int64_t, Engine::kRemembered> past_second{};  // ring, at windows % kRemembered
   std::array<float, Engine::kRemembered> past_probability{};
 
-  [[nodiscard]] bool busy() const noexcept { return queued > 0; }
+  [[nodiscard]] bool busy() const noexcept { return taken || queued > 0; }
   // The answer to `second`, if it is one of the last kRemembered.
   [[nodiscard]] bool recall(std::int64_t second, float& probability) const noexcept;
   void remember(std::int64_t second, float probability) noexcept;

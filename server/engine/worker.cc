@@ -158,6 +158,7 @@ void Engine::Impl::work(std::size_t worker) {
     lock.unlock();
     tell(*lane, batch, still_queued);
     lock.lock();
+    for (FlowSlot* const slot : batch.slots) advance(*slot);
     --out_;
     if (lane->retired && lane->pending == 0) {
       for (auto& idle : lane->scorers) idle.reset();
@@ -166,21 +167,29 @@ void Engine::Impl::work(std::size_t worker) {
   }
 }
 
-// Takes windows from the lane until the batch is full. What needs no model is answered on the way.
+// Takes windows from the lane until the batch is full. What needs no model is answered on the way, and the
+// flow's next window looked at. The flows are the batch's until their answers were told: that is what keeps
+// those in order.
 void Engine::Impl::collect(Lane& lane, Batch& batch, std::int64_t now_ns) {
   batch.scored.clear();
-  batch.unscored.clear();
+  batch.taken.clear();
+  batch.slots.clear();
   batch.started_ns = now_ns;
   batch.compute_ns = 0;
   while (batch.scored.size() < options_.max_batch) {
-    Pending* const window = lane.pop();
+    Pending* window = lane.pop();
     if (window == nullptr) break;
-    if (!answer_without_model(*window, now_ns)) {
-      batch.scored.push_back(window);
-      continue;
+    FlowSlot* const slot = window->slot;
+    if (slot != nullptr) batch.slots.push_back(slot);
+    while (window != nullptr) {
+      batch.taken.push_back(window);
+      if (!answer_without_model(*window, now_ns)) {
+        batch.scored.push_back(window);
+        break;
+      }
+      window =
+          slot != nullptr && slot->head != nullptr && slot->head->lane == &lane ? take_next(*slot) : nullptr;
     }
-    batch.unscored.push_back(window);
-    advance(*window);
   }
   lane.oldest_ns = 0;  // what is left waited already
 }
@@ -205,20 +214,23 @@ bool Engine::Impl::answer_without_model(Pending& window, std::int64_t now_ns) co
   return true;
 }
 
-// The window's flow may have its next one scored.
-void Engine::Impl::advance(Pending& window) {
-  --window.lane->pending;
-  FlowSlot* const slot = window.slot;
-  if (slot == nullptr) return;
-  --slot->queued;
-  slot->taken = false;
-  if (Pending* const next = slot->head) {
-    slot->head = next->next;
-    if (slot->head == nullptr) slot->tail = nullptr;
-    slot->taken = true;
+// The flow's next window, out of its queue.
+Pending* Engine::Impl::take_next(FlowSlot& slot) noexcept {
+  Pending* const next = slot.head;
+  slot.head = next->next;
+  if (slot.head == nullptr) slot.tail = nullptr;
+  return next;
+}
+
+// The flow's windows of a batch were told: it may have its next one scored.
+void Engine::Impl::advance(FlowSlot& slot) {
+  slot.taken = false;
+  if (slot.head != nullptr) {
+    Pending* const next = take_next(slot);
+    slot.taken = true;
     next->lane->push(*next);
-  } else if (!slot->indexed) {
-    slots_.release(*slot);
+  } else if (!slot.indexed) {
+    slots_.release(slot);
   }
 }
 
@@ -277,9 +289,11 @@ void Engine::Impl::settle(const Lane& lane, Batch& batch, const Status& scored) 
 void Engine::Impl::finish(Batch& batch) {
   batch.events.clear();
   batch.answers.clear();
-  batch.answers.reserve(batch.scored.size() + batch.unscored.size());
+  batch.answers.reserve(batch.taken.size());
   const auto close = [&](Pending* window) {
     Job& job = *window->job;
+    --window->lane->pending;
+    if (window->slot != nullptr) --window->slot->queued;
     batch.answers.push_back(job.answers[window->index]);
     const Answer& answer = batch.answers.back();
     batch.events.push_back({job.flows[answer.flow].id, job.principal, &answer});
@@ -293,12 +307,10 @@ void Engine::Impl::finish(Batch& batch) {
       answer.restarted = slot->restarted;
       slot->restarted = false;
     }
-    advance(*window);
-    close(window);
   }
-  for (Pending* const window : batch.unscored) close(window);
+  for (Pending* const window : batch.taken) close(window);
   const std::size_t n = batch.scored.size();
-  queued_ -= n + batch.unscored.size();
+  queued_ -= batch.taken.size();
   windows_ += n;
   if (n == 0) return;
   ++batches_;
