@@ -127,7 +127,8 @@ class Classifier:
             alive.append(ffi.from_buffer(data))
             at.data = alive[-1]
         with self._call() as classifier:
-            check(lib.rs_add_frames(classifier, link, array, len(given)), what=f"add_frames of view {self.view}")
+            added = lib.rs_add_frames(classifier, link, array, len(given))
+            check(added, what=f"link type {link}, or not so: {self._needs_packets}")
 
     def add_packets(self, packets: NDArray[np.void]) -> None:
         """Packets whose headers were read elsewhere: an array of `reelsense.PACKET`, in the order of their times.
@@ -139,16 +140,21 @@ class Classifier:
         values = np.ascontiguousarray(packets)
         with self._call() as classifier:
             added = lib.rs_add_packets(classifier, pointer("const rs_packet*", values), len(values))
-            check(added, what="add_packets: a time, version or direction is out of range")
+            check(added, what=f"a time or a version is out of range, or not so: {self._needs_packets}")
 
     def add_capture(self, capture: Capture) -> CaptureStatus:
         """Everything that is left of a capture. Ctrl-C ends it between two batches."""
         with self._call() as classifier:
             records = ffi.new("uint64_t*")
             while True:
-                check(lib.rspy_capture_pump(capture._pointer, records, classifier, _PUMP_RECORDS), what="add_capture")
+                pumped = lib.rspy_capture_pump(capture._pointer, records, classifier, _PUMP_RECORDS)
+                check(pumped, what=self._needs_packets)
                 if records[0] == 0 or self._sink.error is not None:
                     return capture.status()
+
+    @property
+    def _needs_packets(self) -> str:
+        return f"packets need a classifier of view packet; this one is of view {self.view}"
 
     # ---- socket view ----
 

@@ -156,11 +156,31 @@ def test_a_backend_is_no_model():
         Classifier(Other())
 
 
-def test_calls_of_the_other_view_are_refused(model, socket_model):
-    with Classifier(model) as packets, pytest.raises(ReelsenseMismatchError, match="socket"):
-        packets.flow_open(START)
-    with Classifier(socket_model) as sockets, pytest.raises(ReelsenseMismatchError):
-        sockets.add_frames([frame(START, 100, up=True)])
+def test_calls_of_the_other_view_are_refused(model, socket_model, reels):
+    with Classifier(model) as classifier, pytest.raises(ReelsenseMismatchError, match="socket"):
+        classifier.flow_open(START)
+    packets = reelsense.packets([START], ["10.0.0.7"], ["203.0.113.80"], [40_000], [443], [100])
+    with Classifier(socket_model) as sockets, reelsense.Capture(reels) as capture:
+        for call in (
+            lambda: sockets.add_frames([frame(START, 100, up=True)]),
+            lambda: sockets.add_packets(packets),
+            lambda: sockets.add_capture(capture),
+        ):
+            with pytest.raises(ReelsenseMismatchError, match="view socket"):
+                call()
+
+
+def test_frames_and_packets_out_of_range_are_refused(model):
+    packets = reelsense.packets([START], ["10.0.0.7"], ["203.0.113.80"], [40_000], [443], [100])
+    with Classifier(model) as classifier:
+        with pytest.raises(reelsense.ReelsenseUnsupportedError, match="link type 147"):
+            classifier.add_frames([frame(START, 100, up=True)], link=147)
+        with pytest.raises(ReelsenseArgumentError, match=r"reelsense\.PACKET"):
+            classifier.add_packets(np.zeros(3))
+        packets["ip_version"] = 5
+        with pytest.raises(ReelsenseArgumentError, match="version"):
+            classifier.add_packets(packets)
+        assert classifier.counters().records == 0
 
 
 def test_closed_flows_are_refused(socket_model):

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from edge_server import find_server
 
 SDK = Path(__file__).resolve().parents[1]
 EXAMPLES = SDK / "examples"
@@ -33,20 +34,29 @@ def blocks() -> list[tuple[int, str, str]]:
     return found
 
 
-def test_readme_examples_work_in_their_order(root, monkeypatch, edge_server):
-    """One after the other in one namespace, from the root of the source tree, against a running server."""
+SERVER_URL = "http://localhost:8080"
+
+
+def test_readme_examples_work_in_their_order(root, monkeypatch, request):
+    """One after the other in one namespace, from the root of the source tree, against a server if one is built."""
     for package in ("onnxruntime", "fastapi", "pandas"):
         pytest.importorskip(package)
     monkeypatch.chdir(root)
+    built = find_server(root, os.environ) is not None
+    url = request.getfixturevalue("edge_server").url if built else ""
     space: dict[str, object] = {}
     assert len(blocks()) >= 7
     for line, code, shown in blocks():
-        code = code.replace("http://localhost:8080", edge_server.url)
+        if SERVER_URL in code and not built:
+            continue
+        code = code.replace(SERVER_URL, url)
         out = io.StringIO()
         with contextlib.redirect_stdout(out):
             exec(compile(code, f"README.md:{line}", "exec"), space)
         for wanted in shown.splitlines():
             assert wanted in out.getvalue(), f"README.md:{line} shows {wanted!r}, it printed:\n{out.getvalue()}"
+    if not built:
+        pytest.skip("the examples that ask a server were left out: no reelsense-server is built")
 
 
 def test_readme_shows_every_extra():
