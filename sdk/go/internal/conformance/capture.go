@@ -9,7 +9,7 @@ import (
 	"sort"
 	"time"
 
-	"reelsense.dev/go/internal/pcap"
+	"reelsense.dev/go/pcap"
 	"reelsense.dev/go/reelsense"
 )
 

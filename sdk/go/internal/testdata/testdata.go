@@ -5,8 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"reelsense.dev/go/internal/pcap"
 	"reelsense.dev/go/internal/repo"
+	"reelsense.dev/go/pcap"
 	"reelsense.dev/go/reelsense"
 )
 

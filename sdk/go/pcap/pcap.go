@@ -1,4 +1,5 @@
-// Package pcap reads classic pcap files, as much as the conformance cases and the examples need.
+// Package pcap reads classic pcap files, whole ones from memory; not pcapng. Time stamps of microseconds and nanoseconds,
+// either byte order.
 package pcap
 
 import (
