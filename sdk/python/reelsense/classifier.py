@@ -128,7 +128,7 @@ class Classifier:
             at.data = alive[-1]
         with self._call() as classifier:
             added = lib.rs_add_frames(classifier, link, array, len(given))
-            check(added, what=f"link type {link}, or not so: {self._needs_packets}")
+            check(added, what=self._refusal(f"link type {link} is not one that is read"))
 
     def add_packets(self, packets: NDArray[np.void]) -> None:
         """Packets whose headers were read elsewhere: an array of `reelsense.PACKET`, in the order of their times.
@@ -140,7 +140,7 @@ class Classifier:
         values = np.ascontiguousarray(packets)
         with self._call() as classifier:
             added = lib.rs_add_packets(classifier, pointer("const rs_packet*", values), len(values))
-            check(added, what=f"a time or a version is out of range, or not so: {self._needs_packets}")
+            check(added, what=self._refusal("the time or the IP version of a packet is out of range"))
 
     def add_capture(self, capture: Capture) -> CaptureStatus:
         """Everything that is left of a capture. Ctrl-C ends it between two batches."""
@@ -148,13 +148,13 @@ class Classifier:
             records = ffi.new("uint64_t*")
             while True:
                 pumped = lib.rspy_capture_pump(capture._pointer, records, classifier, _PUMP_RECORDS)
-                check(pumped, what=self._needs_packets)
+                check(pumped, what=self._refusal("a record of the capture was refused"))
                 if records[0] == 0 or self._sink.error is not None:
                     return capture.status()
 
-    @property
-    def _needs_packets(self) -> str:
-        return f"packets need a classifier of view packet; this one is of view {self.view}"
+    def _refusal(self, reason: str) -> str:
+        """Why packets were refused."""
+        return reason if self.view == "packet" else f"packets need a classifier of view packet, not {self.view}"
 
     # ---- socket view ----
 

@@ -166,7 +166,7 @@ def test_calls_of_the_other_view_are_refused(model, socket_model, reels):
             lambda: sockets.add_packets(packets),
             lambda: sockets.add_capture(capture),
         ):
-            with pytest.raises(ReelsenseMismatchError, match="view socket"):
+            with pytest.raises(ReelsenseMismatchError, match="view packet, not socket"):
                 call()
 
 
