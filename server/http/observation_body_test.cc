@@ -2,9 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
 
+#include "reelsense/features/quantise.h"
+#include "reelsense/feedback/feedback_queue.h"
 #include "server/http/reader_fixture.h"
 
 namespace reelsense::server {
@@ -211,6 +217,45 @@ TEST_F(ObservationBodyTest, BrokenJson_IsRefused) {
   std::string null = whole;
   null.replace(null.find("\"truth\":\"video\""), 15, "\"truth\":nulx");
   EXPECT_TRUE(read(null).has_value());
+}
+
+// The two ends of the contract, in the same test: what the device's library writes is what is read.
+TEST_F(ObservationBodyTest, BatchOfTheDevice_IsTaken) {
+  std::ifstream file(REELSENSE_SOURCE_DIR "/models/reelsense-ue/1.0.0/model.onnx", std::ios::binary);
+  const std::vector<std::uint8_t> onnx{std::istreambuf_iterator<char>(file), {}};
+  const auto model = UeModel::parse(onnx);
+  ASSERT_TRUE(model.ok());
+  std::vector<std::uint64_t> memory(FeedbackQueue::memory_for(3) / 8);
+  auto opened = FeedbackQueue::open(std::as_writable_bytes(std::span(memory)), model.value(), {1.0, 10.0});
+  ASSERT_TRUE(opened.ok());
+  FeedbackQueue& queue = opened.value();
+  std::vector<float> features(kMaxFeatureCount);
+  for (std::size_t i = 0; i < features.size(); ++i) features[i] = 1e6F * (i % 2 == 0 ? 1.0F : -1.0F);
+  const std::array<std::uint8_t, 16> random = {};
+  for (const Truth truth : {Truth::kVideo, Truth::kUnknown, Truth::kNonVideo}) {
+    Decision decision;
+    decision.label = Label::kVideo;
+    decision.confidence = 0.75F;
+    decision.uncertain = true;
+    ASSERT_EQ(queue.add(features.data(), decision, truth, FeedbackRandom(random)),
+              FeedbackQueue::Added::kKept);
+  }
+  std::vector<char> text(16'384);
+  const FeedbackQueue::Batch written = queue.write(text, 3);
+  ASSERT_EQ(written.records, 3U);
+  EXPECT_EQ(wrong(std::string(text.data(), written.bytes)), "");
+  EXPECT_EQ(batch_.model, "reelsense-ue@1.0.0");
+  EXPECT_EQ(batch_.epsilon, 10.0);
+  ASSERT_EQ(batch_.observations.size(), 3U);
+  EXPECT_TRUE(batch_.observations[0].video && batch_.observations[0].uncertain);
+  EXPECT_EQ(batch_.observations[0].confidence, 0.75F);
+  EXPECT_EQ(batch_.observations[0].truth_video, true);  // at ε = 10 and the smallest draw it is told truly
+  EXPECT_EQ(batch_.observations[1].truth_video, std::nullopt);
+  EXPECT_EQ(batch_.observations[2].truth_video, false);
+  for (std::size_t i = 0; i < batch_.width; ++i) {
+    const float step = quantisation_step(view_schema(View::kPacket).features[i]);
+    EXPECT_EQ(batch_.values[i], quantise(features[i], step)) << i;
+  }
 }
 
 }  // namespace

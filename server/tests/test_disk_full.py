@@ -12,6 +12,7 @@ import grpc
 import pytest
 from bundles import tiny_row
 from harness import CAPTURES, Server, wait_until
+from test_observations import batch
 
 MIB = 1 << 20
 
@@ -65,6 +66,13 @@ def test_a_full_disk_under_the_log(
         stub.Feedback(stubs.pb.FeedbackRequest(truths=more))
     assert refused.value.code() == grpc.StatusCode.UNAVAILABLE and "full" in refused.value.details()
 
+    # Observations likewise: the same batch is taken as soon as there is room.
+    body = batch(500)
+    observed = [server.post("/v1/observations", {**body, "batch": f"{n:032x}"}) for n in range(20)]
+    assert {answer.status_code for answer in observed} <= {200, 507}
+    assert observed[-1].status_code == 507 and observed[-1].json()["type"] == "/problems/disk-full"
+    assert server.metric("reelsense_server_observation_batches_total", outcome="disk_full") > 0
+
     # Labels are given, and those that the log missed are counted.
     def dropped() -> float:
         server.classify(
@@ -78,6 +86,7 @@ def test_a_full_disk_under_the_log(
 
     junk.unlink()
     wait_until(lambda: server.post("/v1/feedback", {"truths": truths}).status_code == 200, "room again")
+    assert server.post("/v1/observations", {**body, "batch": f"{19:032x}"}).json() == {"stored": 500}
     logged = server.metric("reelsense_server_log_rows_total")
 
     def rows_again() -> bool:
