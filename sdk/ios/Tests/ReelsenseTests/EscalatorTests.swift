@@ -131,6 +131,18 @@ final class EscalatorTests: XCTestCase {
     server.stop()
   }
 
+  func testOffer_ServerRefuses_SaysWhy() async throws {
+    let server = LocalServer { _ in
+      .json("{\"type\": \"/problems/invalid-request\", \"detail\": \"windows[0].features: 28 numbers\"}", status: 400)
+    }
+    let escalator = Escalator(try ServerEndpoint(server.url))
+    await escalator.setEnabled(true)
+    await escalator.offer(try uncertain(1)[0])
+    await escalator.flush()
+    let why = await escalator.lastFailure
+    XCTAssertEqual(why, "the server answered 400: windows[0].features: 28 numbers")
+  }
+
   func testAnswers_OfTheWrongShape_AreANetworkError() throws {
     let windows = try uncertain(2)
     expectError(.network, "\"labels\"") { try Escalator.decode(Data("[]".utf8), windows) }

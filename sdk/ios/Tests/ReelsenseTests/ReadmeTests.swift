@@ -75,7 +75,9 @@ final class ReadmeTests: XCTestCase {
             "confidence": 0.9, "probability": 0.1, "uncertain": false}]}
           """)
     }
-    let lines = try quickStart(video.url.appendingPathComponent("reel.mp4").absoluteString, edge.url.absoluteString)
+    let lines = try quickStart(
+      video.url.appendingPathComponent("reel.mp4").absoluteString, modelFile("reelsense-ue").path,
+      edge.url.absoluteString)
     XCTAssertEqual(video.requests.map(\.path), ["/reel.mp4"])
     XCTAssertTrue(lines.contains { $0.hasPrefix("label: ") }, "\(lines)")
     XCTAssertTrue(lines.contains { $0.hasPrefix("prefetch ") && $0.contains(" ms, at most ") }, "\(lines)")

@@ -10,7 +10,8 @@ import Foundation
 /// The network may be gone: windows then wait up to `maxDelay`, are dropped, and nothing is thrown at the app.
 public actor Escalator {
   public struct Configuration: Sendable {
-    /// Model to ask; nil: the server's default. In the socket view name a model of that view.
+    /// Model to ask; nil: the server's default. The released edge model takes windows of the packet view: in the socket
+    /// view name a model that takes those.
     public var model: String?
     /// Windows in a request, 1 to 256.
     public var maxBatch = 32
@@ -50,6 +51,8 @@ public actor Escalator {
 
   public private(set) var isEnabled = false
   public private(set) var counters = Counters()
+  /// Why the latest request failed: no connection, or what the server said. Nil after one that did not.
+  public private(set) var lastFailure: String?
   private let endpoint: ServerEndpoint
   private let configuration: Configuration
   private let transport: any HTTPTransport
@@ -176,8 +179,12 @@ public actor Escalator {
       let body = try encode(batch)
       counters.requests += 1
       let reply = try await transport.send(endpoint.request("v1/classify", json: body))
-      guard (200..<300).contains(reply.status) else { return failed(batch, reply.retryAfter) }
+      guard (200..<300).contains(reply.status) else {
+        let detail = try? JSONDecoder().decode(Wire.Problem.self, from: reply.body).detail
+        return failed(batch, "the server answered \(reply.status): \(detail ?? "no detail")", reply.retryAfter)
+      }
       let answers = try Self.decode(reply.body, batch)
+      lastFailure = nil
       backoff.succeeded()
       counters.sent += batch.count
       for answer in answers {
@@ -185,11 +192,12 @@ public actor Escalator {
         continuation.yield(answer)
       }
     } catch {
-      failed(batch, nil)
+      failed(batch, error.localizedDescription, nil)
     }
   }
 
-  private func failed(_ batch: [FlowWindow], _ retryAfter: TimeInterval?) {
+  private func failed(_ batch: [FlowWindow], _ why: String, _ retryAfter: TimeInterval?) {
+    lastFailure = why
     counters.failedRequests += 1
     counters.lost += batch.count + queue.count
     queue = []
@@ -237,6 +245,9 @@ public actor Escalator {
     struct Response: Decodable {
       let model: String
       let labels: [Label]
+    }
+    struct Problem: Decodable {
+      let detail: String
     }
     struct Label: Decodable {
       let label: String?
