@@ -166,6 +166,21 @@ TEST(Capi, IdleSeconds_KeepTheSessionAndThenEndIt) {
   rs_model_free(model);
 }
 
+TEST(Capi, AdvanceOverSeveralSeconds_EndsEachOfThem) {
+  Collected seen;
+  const rs_options options = collecting(seen, RS_VIEW_SOCKET);
+  rs_classifier* classifier = nullptr;
+  ASSERT_EQ(rs_classifier_create(&classifier, nullptr, &options, nullptr), RS_OK);
+  std::uint64_t flow = 0;
+  rs_flow_open(classifier, &flow, kStart);
+  rs_flow_read(classifier, flow, 500'000, kStart);
+  rs_classifier_advance(classifier, kStart + 5 * kSecond);
+  EXPECT_EQ(seen.seconds.size(), 5U);
+  rs_classifier_advance(classifier, kStart + 2 * kSecond);  // earlier: nothing
+  EXPECT_EQ(seen.seconds.size(), 5U);
+  rs_classifier_free(classifier);
+}
+
 TEST(Capi, SwappedModel_ScoresTheNextWindows) {
   rs_model* trees = load("reelsense-ue");
   rs_model* linear = load("reelsense-ue-linear");

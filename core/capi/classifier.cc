@@ -275,6 +275,8 @@ rs_status rs_classifier_advance(rs_classifier* classifier, int64_t now_ns) {
   if (!turn) return RS_BUSY;
   if (classifier->packets) classifier->packets->advance(now_ns);
   if (classifier->sockets) classifier->sockets->advance(now_ns);
+  // After a jump the classifier closes one second; the session's idle ones before now_ns are over as well.
+  classifier->on_second_end(now_ns / kSecondNs - 1);
   return RS_OK;
 }
 
