@@ -7,6 +7,7 @@ REQUIREMENTS := training/requirements.lock training/requirements-dev.lock lab/re
 PYTHON := build/venv/bin/python
 RELEASE := build/release/bin/reelsense
 
+SDK_PACKAGES := python-sdk go android ios
 SERVER := build/release/bin/reelsense-server
 # A test that needs a clock or a socket may fail once on a machine that stands still for a while; ctest says which did.
 AGAIN := --repeat until-pass:2
@@ -45,7 +46,7 @@ serve: server ## run the edge server on loopback: REST on 8080, gRPC on 8081, lo
 
 .PHONY: test
 test: ## all tests, also under the address, undefined-behaviour and thread sanitizers
-	@scripts/setup build server test
+	@scripts/setup build server test $(SDK_PACKAGES)
 	@scripts/openvino
 	@scripts/venv build/venv $(REQUIREMENTS)
 	@scripts/venv build/server-venv server/tests/requirements.lock
@@ -53,6 +54,7 @@ test: ## all tests, also under the address, undefined-behaviour and thread sanit
 	$(call build,dev,-DREELSENSE_SERVER=ON)
 	ctest --preset dev -j $(JOBS) $(AGAIN)
 	REELSENSE_SERVER=$(CURDIR)/build/dev/bin/reelsense-server scripts/server-tests
+	REELSENSE_SERVER=$(CURDIR)/build/dev/bin/reelsense-server scripts/sdk-tests
 	$(PYTHON) -m pytest -q training/tests tests/reference
 	@scripts/lab-ci
 	$(PYTHON) -m pytest -q lab/tests
@@ -62,12 +64,30 @@ test: ## all tests, also under the address, undefined-behaviour and thread sanit
 	build/tsan/bin/server_engine_test --gtest_filter=-SnapshotTest.*  # these run OpenVINO, which is not instrumented
 	build/tsan/bin/server_store_test
 
+.PHONY: sdk-tests
+sdk-tests: ## the SDKs alone: each one's tests, and that all run the same conformance cases (SDK=python for one)
+	@scripts/setup build server test $(SDK_PACKAGES)
+	@scripts/openvino
+	$(call build,dev,-DREELSENSE_SERVER=ON,conformance reelsense-server)
+	REELSENSE_SERVER=$(CURDIR)/build/dev/bin/reelsense-server scripts/sdk-tests $(SDK)
+
+.PHONY: android
+android: ## build the Android SDK's AAR at build/android/reelsense.aar, with the sample app, and check what is in it
+	@scripts/android-sdk
+
 .PHONY: bench
 bench: release ## speed and memory beside the peers, answers checked first
 	@scripts/setup build bench
 	@scripts/venv build/bench-venv bench/requirements.lock
 	$(call build,bench)
 	@scripts/bench
+
+.PHONY: bench-ue
+bench-ue: release ## the device tier: latency, instructions and a day's use, beside ONNX Runtime and TFLite
+	@scripts/setup build bench test
+	@scripts/venv build/venv $(REQUIREMENTS)
+	$(call build,bench)
+	$(PYTHON) bench/ue/run.py
 
 .PHONY: bench-server
 bench-server: server ## the edge server beside FastAPI, grpc.aio and MLServer, answers checked first
