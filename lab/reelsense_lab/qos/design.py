@@ -16,7 +16,7 @@ from reelsense_lab.errors import LabError
 from reelsense_lab.scenario import Session
 
 Actor = Literal["nobody", "app", "priority", "htb"]
-# "marks": the code points of the policy, which acts on sure labels only; "labels": the bare label, smoothed (lean.py)
+# "marks": the code points of the policy; "labels": the bare label, smoothed, without the policy (lean.py)
 Word = Literal["nobody", "marks", "labels", "truth"]
 SECONDS = 60
 BASE_SEED = 60_000
@@ -46,16 +46,25 @@ _ARMS = (
     Arm("baseline", "no Reelsense", "nobody", "nobody"),
     Arm("app", "the app acts", "app", "marks", truth="app-truth"),
     Arm("app-truth", "the app acts, perfect label", "app", "truth"),
-    Arm("priority", "the network acts on sure marks", "priority", "marks", truth="priority-truth"),
-    Arm("priority-lean", "the network acts on every label", "priority", "labels", truth="priority-truth"),
+    Arm("priority", "the network acts", "priority", "marks", truth="priority-truth"),
+    Arm("priority-lean", "the network acts, labels without the policy", "priority", "labels", truth="priority-truth"),
     Arm("priority-truth", "the network acts, perfect label", "priority", "truth"),
     Arm("htb-baseline", "HTB, no Reelsense", "nobody", "nobody", gate=True),
-    Arm("htb", "HTB + nftables, sure marks", "htb", "marks", True, "htb-baseline", "htb-truth", True),
-    Arm("htb-lean", "HTB + nftables, every label", "htb", "labels", True, "htb-baseline", "htb-truth", True),
+    Arm("htb", "HTB + nftables marks", "htb", "marks", True, "htb-baseline", "htb-truth", True),
+    Arm(
+        "htb-lean",
+        "HTB + nftables, labels without the policy",
+        "htb",
+        "labels",
+        True,
+        "htb-baseline",
+        "htb-truth",
+        True,
+    ),
     Arm("htb-truth", "HTB + nftables, perfect label", "htb", "truth", True, "htb-baseline", None, True),
 )
 ARMS = {arm.name: arm for arm in _ARMS}
-DEFAULT_ARMS = ("baseline", "priority", "priority-lean", "priority-truth", "app", "app-truth")
+DEFAULT_ARMS = ("baseline", "priority", "priority-truth", "app", "app-truth")
 GATE_ARMS = tuple(arm.name for arm in _ARMS if arm.gate)
 
 

@@ -1,7 +1,7 @@
-"""A network that acts on every label, sure or not: it smooths a flow's probability of video and follows that.
+"""A network without the policy: it smooths a flow's probability of video over a few windows and follows that.
 
-The policy's marks (`dscp`) wait for sure windows, which a home router need not: to let a flow go first for a second by
-mistake costs little there. Windows of fewer bytes than an active second's say nothing.
+It is here to compare with: what the policy's marks (`dscp`) add to the bare labels. Windows of fewer bytes than an
+active second's say nothing.
 """
 
 from __future__ import annotations
