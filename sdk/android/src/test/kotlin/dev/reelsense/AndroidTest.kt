@@ -17,9 +17,9 @@ import kotlin.test.assertEquals
 import kotlin.test.assertFailsWith
 import kotlin.test.assertTrue
 
-/** On Robolectric's Android 14, with the real native library. */
+/** On Robolectric's Android 15, with the real native library. */
 @RunWith(RobolectricTestRunner::class)
-@Config(sdk = [34], manifest = Config.NONE)
+@Config(sdk = [35], manifest = Config.NONE)
 class AndroidTest {
     private var now = 1_700_000_000_000_000_000L
 
@@ -52,7 +52,7 @@ class AndroidTest {
 
     @Test
     fun android_IsTheOneThatWasAskedFor() {
-        assertEquals(34, Build.VERSION.SDK_INT)
+        assertEquals(35, Build.VERSION.SDK_INT)
         assertTrue(RuntimeEnvironment.getApplication().packageName.isNotEmpty())
         assertTrue(Model.isSupported())
     }
