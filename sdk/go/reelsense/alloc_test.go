@@ -59,7 +59,14 @@ func TestClassifier_AfterSetUp_AllocatesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, f := range map[string]func(){"packets": addPackets, "frames": addFrames, "reads": reads} {
+	model, rows, decisions := testdata.Model(t, testdata.PacketModel), make([]float32, 4*48), make([]reelsense.Decision, 4)
+	classify := func() {
+		if err := model.Classify(decisions, rows); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs := map[string]func(){"packets": addPackets, "frames": addFrames, "reads": reads, "rows": classify}
+	for name, f := range runs {
 		for i := 0; i < 100; i++ {
 			f() // the first results make room
 		}

@@ -10,7 +10,7 @@ package capi
 
 /*
 #cgo CPPFLAGS: -I${SRCDIR}/../../../../core/capi -I${SRCDIR}/../../../../core/include -DREELSENSE_STATIC
-#cgo CFLAGS: -std=c11 -O2 -Wall -Wextra
+#cgo CFLAGS: -std=c11 -O2 -Wall
 #cgo CXXFLAGS: -std=c++20 -O3 -DNDEBUG -fno-exceptions -fno-rtti -fvisibility=hidden
 #cgo amd64 CXXFLAGS: -march=x86-64-v2
 #include <stdlib.h>
@@ -110,7 +110,7 @@ func (m Model) Describe() (Info, Status) {
 
 // Classify is rs_model_classify; decisions: rs_decision[n].
 func (m Model) Classify(decisions unsafe.Pointer, rows *float32, n int) Status {
-	return Status(C.rs_model_classify(m.p, (*C.rs_decision)(decisions), (*C.float)(rows), C.size_t(n)))
+	return Status(C.rsgo_model_classify(C.uintptr_t(uintptr(unsafe.Pointer(m.p))), (*C.rs_decision)(decisions), (*C.float)(rows), C.size_t(n)))
 }
 
 // Policy is an rs_policy.

@@ -40,6 +40,9 @@ func NewClassifier(model Model, options Options, sink Sink) (Classifier, Status,
 	return c, status, text
 }
 
+// number is the handle as shim.h wants it. It is C memory: nothing moves it, and its owner keeps it while a call runs.
+func (c Classifier) number() C.uintptr_t { return C.uintptr_t(uintptr(unsafe.Pointer(c.p))) }
+
 // Free is rs_classifier_free; the sink is let go.
 func (c Classifier) Free() {
 	C.rs_classifier_free(c.p)
@@ -51,7 +54,7 @@ func (c Classifier) SetModel(m Model) Status { return Status(C.rs_classifier_set
 
 // Advance is rs_classifier_advance.
 func (c Classifier) Advance(nowNS int64) Status {
-	return Status(C.rs_classifier_advance(c.p, C.int64_t(nowNS)))
+	return Status(C.rsgo_advance(c.number(), C.int64_t(nowNS)))
 }
 
 // Finish is rs_classifier_finish.
@@ -59,28 +62,28 @@ func (c Classifier) Finish() Status { return Status(C.rs_classifier_finish(c.p))
 
 // AddPackets is rs_add_packets; packets: rs_packet[n].
 func (c Classifier) AddPackets(packets unsafe.Pointer, n int) Status {
-	return Status(C.rs_add_packets(c.p, (*C.rs_packet)(packets), C.size_t(n)))
+	return Status(C.rsgo_add_packets(c.number(), (*C.rs_packet)(packets), C.size_t(n)))
 }
 
 // FlowOpen is rs_flow_open; *flow is memory of its own, without pointers.
 func (c Classifier) FlowOpen(flow *uint64, nowNS int64) Status {
-	return Status(C.rs_flow_open(c.p, (*C.uint64_t)(flow), C.int64_t(nowNS)))
+	return Status(C.rsgo_flow_open(c.number(), (*C.uint64_t)(flow), C.int64_t(nowNS)))
 }
 
 // FlowRead is rs_flow_read, FlowWrite rs_flow_write, FlowClose rs_flow_close.
 func (c Classifier) FlowRead(flow, bytes uint64, nowNS int64) Status {
-	return Status(C.rs_flow_read(c.p, C.uint64_t(flow), C.uint64_t(bytes), C.int64_t(nowNS)))
+	return Status(C.rsgo_flow_read(c.number(), C.uint64_t(flow), C.uint64_t(bytes), C.int64_t(nowNS)))
 }
 func (c Classifier) FlowWrite(flow, bytes uint64, nowNS int64) Status {
-	return Status(C.rs_flow_write(c.p, C.uint64_t(flow), C.uint64_t(bytes), C.int64_t(nowNS)))
+	return Status(C.rsgo_flow_write(c.number(), C.uint64_t(flow), C.uint64_t(bytes), C.int64_t(nowNS)))
 }
 func (c Classifier) FlowClose(flow uint64, nowNS int64) Status {
-	return Status(C.rs_flow_close(c.p, C.uint64_t(flow), C.int64_t(nowNS)))
+	return Status(C.rsgo_flow_close(c.number(), C.uint64_t(flow), C.int64_t(nowNS)))
 }
 
 // FlowPeek is rs_flow_peek; decision: an rs_decision in memory without pointers.
 func (c Classifier) FlowPeek(decision unsafe.Pointer, flow uint64) Status {
-	return Status(C.rs_flow_peek(c.p, (*C.rs_decision)(decision), C.uint64_t(flow)))
+	return Status(C.rsgo_flow_peek(c.number(), (*C.rs_decision)(decision), C.uint64_t(flow)))
 }
 
 // CountersInit and Counters: an rs_counters in memory without pointers.
@@ -143,5 +146,6 @@ func (c Classifier) AddFrames(link uint32, batch *Frames) Status {
 	if n == 0 {
 		return 0
 	}
-	return Status(C.rs_add_frames(c.p, C.uint32_t(link), &batch.frames[0], C.size_t(n)))
+	first := C.uintptr_t(uintptr(unsafe.Pointer(&batch.frames[0]))) // C memory
+	return Status(C.rsgo_add_frames(c.number(), C.uint32_t(link), first, C.size_t(n)))
 }
