@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "f430d08db861639d0efc0bc6a83e00b3108c38ff86fcf6212dcfe5a9ce50f1eb"
+#define REELSENSE_GO_CORE_DIGEST "e53c3d68c3741d48fda9d94f9385100e9f701075e50143bfbde2cbb12fe47bdc"
