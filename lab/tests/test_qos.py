@@ -170,6 +170,14 @@ def test_player_nothing_played_has_no_rebuffering_ratio() -> None:
     assert figures["rebuffering"] is None and figures["no_picture"] == 1 and figures["bitrate_kbps"] is None
 
 
+def test_player_a_page_that_never_came_is_a_clip_that_never_started() -> None:
+    seen = metrics.or_nothing(metrics.views([event(1, "open")]), 1.0, 60.0)
+    figures = metrics.player(seen, LADDER)
+    assert (figures["clips"], figures["never_started"], figures["no_picture"]) == (1, 1, 1)
+    assert figures["waited_s"] == 59 and figures["rebuffering"] is None
+    assert metrics.or_nothing([], None, 60.0) == []
+
+
 def test_transfers_waste_and_downloads() -> None:
     down = {"video": {100: 400_000, 101: 600_000}, "files": {99: 9, 103: 1_000_000, 108: 1_000_000, 110: 5}}
     moved = metrics.transfers(down, 250_000, 2.0, start=101.0, end=110.0)

@@ -66,6 +66,14 @@ def views(events: Sequence[Mapping[str, Any]]) -> list[View]:
     return made
 
 
+def or_nothing(seen: Sequence[View], opened: float | None, end: float) -> list[View]:
+    """What was seen; if the page itself never came, one clip that was waited for until the end. That happens when a
+    network lets something else go first, so it must count."""
+    if seen or opened is None:
+        return list(seen)
+    return [View("", waited_s=max(0.0, end - opened))]
+
+
 def quantile(values: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` of them do not exceed."""
     ordered = sorted(values)

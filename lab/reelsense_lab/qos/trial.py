@@ -192,7 +192,8 @@ def _describe(wanted: design.Run, place: Place, taken: Taken, trace: Path) -> di
         down[server.name if server else "stranger"][row.time] += row.bytes_down
         flows[(*row.client, *row.server, row.protocol)][row.time] += row.bytes_down
     events = [event for event in taken.seen["events"] if event["tab"] in ("main", "browser")]
-    seen = metrics.views(events)
+    opened = next((float(event["time"]) for event in events if event["event"] == "open"), None)
+    seen = metrics.or_nothing(metrics.views(events), opened, taken.end)
     played = metrics.player(seen, _ladder(place.media))
     first = min(wanted.pair.downloads_at_s) if wanted.arm.downloads else None
     labels = None
@@ -226,9 +227,8 @@ def _describe(wanted: design.Run, place: Place, taken: Taken, trace: Path) -> di
 def _findings(wanted: design.Run, taken: Taken, seen: list[metrics.View]) -> list[str]:
     """What makes a run useless, whatever its figures: then it is done again."""
     found = list(taken.problems)
-    swipes = sum(action["do"] == "tell" for action in wanted.actions())
-    if len(seen) < swipes / 2:
-        found.append(f"{len(seen)} clips were in front, after {swipes} swipes")
+    if not seen:
+        found.append("the browser did not open the page")
     if taken.counters.get("dropped_by_kernel"):
         found.append(f"tcpdump lost {taken.counters['dropped_by_kernel']} packets")
     for way in ("down", "up"):
