@@ -3,11 +3,11 @@
 
     python3 bench/ue/arm64/run.py [--library build/android/arm64-v8a/libreelsense.so] [--captures tests/captures/…]
 
-Android's libreelsense.so, the very file of the AAR, runs under QEMU's user-mode emulator, and a plugin counts the guest's
-instructions. Each figure is the difference of a long and a short run, so start-up, loading and reading are in none. Counts
-do not depend on what else the machine does; they are not cycles and not energy. What the AAR's library answers is compared
-with the golden probabilities by sdk/native/arm64-tests before this is worth reading. Needs scripts/android-sdk to have run,
-and qemu-user and gcc-12-aarch64-linux-gnu. The table goes to standard output, figures to build/bench/ue-arm64.json.
+Android's libreelsense.so, the file of the AAR, runs under QEMU's user-mode emulator, and a plugin counts the guest's
+instructions. Each figure is the difference of a long and a short run, so start-up, loading and reading are in none.
+Counts do not depend on what else the machine does; they are not cycles and not energy. sdk/native/arm64-tests compares
+the library's answers with the golden ones: run it first. Needs scripts/android-sdk to have run, and qemu-user and
+gcc-12-aarch64-linux-gnu. The table goes to standard output, figures to build/bench/ue-arm64.json.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def build(library: Path) -> None:
             f"-l:lib{name}.so.6", "-o", shim)  # fmt: skip
     run(gcc, "-std=c11", "-O2", "-Wall", "-Wextra", f"-I{ROOT}/core/capi", HERE / "work.c", OUT / "libreelsense.so",
         "-Wl,--allow-shlib-undefined", "-o", OUT / "work")  # fmt: skip
-    run("gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", HERE / "insn_count.c", "-o", OUT / "insn_count.so")
+    plugin = OUT / "insn_count.so"
+    run("gcc", "-std=c11", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", HERE / "insn_count.c", "-o", plugin)
 
 
 def count(*arguments: object) -> tuple[int, dict[str, float | str]]:
