@@ -93,8 +93,8 @@ def player(seen: Sequence[View], ladder: Ladder) -> dict[str, Any]:
     stalled = sum(view.stalled_s for view in seen)
     kilobits = shown = 0.0
     for view in seen:
-        rungs = ladder[view.clip]
         for rung, seconds in view.shown_s.items():
+            rungs = ladder[view.clip]
             kilobits += rungs[nearest_rung(rung, rungs)] * seconds
             shown += seconds
     starts = [view.waited_s for view in seen if view.started]
