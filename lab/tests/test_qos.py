@@ -386,6 +386,18 @@ def test_report_says_the_gain_its_share_and_how_it_was_made(tmp_path: Path) -> N
         ElementTree.parse(picture)
 
 
+def test_report_a_run_that_played_nothing_counts_against_its_arm(tmp_path: Path) -> None:
+    write_results(tmp_path, 6)
+    file = next(tmp_path.glob(f"000-priority/{trial.RESULT}"))
+    made = json.loads(file.read_text())
+    made["player"]["rebuffering"] = None
+    file.write_text(json.dumps(made))
+    of = report.figures(report.load(tmp_path), report.METRICS[0])
+    assert of["priority"][0] == 1.0 and of["baseline"][0] == 0.3
+    report.write(tmp_path, tmp_path / "r.md", tmp_path, lambda parts: text.report(".", parts))
+    assert "| runs in which nothing was played | 0 | 1 | 0 |" in (tmp_path / "r.md").read_text()
+
+
 def test_report_missed_target_is_said(tmp_path: Path) -> None:
     write_results(tmp_path, 4)
     for file in tmp_path.glob(f"*-priority/{trial.RESULT}"):

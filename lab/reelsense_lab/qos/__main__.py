@@ -40,7 +40,9 @@ def require(arms: Sequence[str], build: Path, reelsense: Path) -> None:
     needed = any(design.ARMS[arm].word in ("marks", "labels") or design.ARMS[arm].actor == "app" for arm in arms)
     if needed and not reelsense.exists():
         found.append(f"no reelsense command at {reelsense} (make release builds it)")
-    elif needed and subprocess.run([str(reelsense), "decide", "--help"], capture_output=True, check=False).returncode:
+    elif (
+        needed and subprocess.run([str(reelsense), "decide", "--describe"], capture_output=True, check=False).returncode
+    ):
         found.append(f"{reelsense} has no `decide` (make release builds it anew)")
     if found:
         raise LabError("\n".join(found))

@@ -30,12 +30,18 @@ class Metric:
     headline: bool = False  # held against the target
 
 
+def rebuffering(result: dict[str, Any]) -> float:
+    """1 where nothing was ever played: to leave such a run out would reward the arm that starved it."""
+    ratio = result["player"]["rebuffering"]
+    return 1.0 if ratio is None else float(ratio)
+
+
 def mean_wait(result: dict[str, Any]) -> float:
     return fmean(wait for wait, _ in result["player"]["waits_s"])
 
 
 METRICS = (
-    Metric("rebuffering", "rebuffering ratio", "", ".3f", lambda r: r["player"]["rebuffering"], True),
+    Metric("rebuffering", "rebuffering ratio", "", ".3f", lambda r: rebuffering(r), True),
     Metric("no_picture", "time without a picture", "", ".3f", lambda r: r["player"]["no_picture"], True),
     Metric("never_started", "never started", "", ".3f", lambda r: r["player"]["never_started"], True),
     Metric("wait", "wait for the first frame, mean", "s", ".2f", lambda r: mean_wait(r), True),
@@ -96,7 +102,9 @@ def means_table(results: Results) -> list[str]:
             ]
             rows.append(["wait for the first frame, 95th percentile, s", *(shown(each, ".2f") for each in p95)])
     count = ["pairs", *(str(len(results[arm])) for arm in results)]
-    return table(["mean [95 % interval]", *map(titled, results)], [count, *rows])
+    dead = ["runs in which nothing was played"]
+    dead += [str(sum(r["player"]["rebuffering"] is None for r in results[arm].values())) for arm in results]
+    return table(["mean [95 % interval]", *map(titled, results)], [count, *rows, dead])
 
 
 def differences_table(results: Results, arms: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ $conditions
 $means
 
 - *Rebuffering ratio*: stalled time over stalled and played time, after a clip's first frame; the mean of the runs'
-  ratios.
+  ratios, 1 for a run in which nothing was ever played.
 - *Time without a picture*: waiting for first frames and stalls, over all the time that clips were in front. It counts
   what the rebuffering ratio leaves out: a clip that never starts never stalls.
 - *Never started*: share of clips that were left, or that the run's end met, before their first frame.

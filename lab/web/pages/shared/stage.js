@@ -63,6 +63,7 @@ class Reel {
     this.load();
     this.player.start();
     this.video.requestVideoFrameCallback(() => {
+      if (!this.current) return; // it came when the clip had been left
       this.state.started = true;
       this.tell('first_frame');
     });
