@@ -222,9 +222,10 @@ def verdict(results: Results, arms: Sequence[str]) -> list[str]:
             before, after = paired.mean(of, about.baseline), paired.mean(of, arm)
             assert before and after
             met = "met" if share.value >= TARGET else "missed"
+            gained = f"{share.value:.0%} of the perfect label's gain" if share.value >= 0 else "worse, no gain"
             words.append(
                 f"{metric.title} {before.value:{metric.form}} → {after.value:{metric.form}}, "
-                f"{share.value:.0%} of the perfect label's gain (target {TARGET:.0%} {met})"
+                f"{gained} (target {TARGET:.0%} {met})"
             )
         summary = "; ".join(words) or "a perfect label gains nothing here that the interval can tell from zero"
         lines.append(f"- **{about.title}** ({len(results[arm])} pairs): {summary}.")
