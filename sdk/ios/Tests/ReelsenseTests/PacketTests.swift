@@ -95,7 +95,10 @@ final class PacketTests: XCTestCase {
     XCTAssertLessThanOrEqual(counters.peakFlows, 1024)
     XCTAssertGreaterThan(counters.ended[.evicted] ?? 0, 10_000)
     XCTAssertLessThan(counters.memoryBytes, 2_000_000)
-    XCTAssertLessThan(residentKB() - before, 4_000, "kB more after 64,000 packets of new flows")
+    // The address sanitizer keeps what was freed, so the process grows under it whatever the package does.
+    if ProcessInfo.processInfo.environment["REELSENSE_SANITIZE"] != "address" {
+      XCTAssertLessThan(residentKB() - before, 4_000, "kB more after 64,000 packets of new flows")
+    }
     print("tunnel: \(counters.memoryBytes) bytes for 1,024 flows, process at \(residentKB()) kB")
   }
 

@@ -59,7 +59,8 @@ final class ReadmeTests: XCTestCase {
   }
 
   func testReplay_Run_PrintsWhatTheReadmeSays() throws {
-    XCTAssertEqual(try quickStart(), try XCTUnwrap(blocks("text").first))
+    let printed = try quickStart()
+    XCTAssertEqual(printed, try XCTUnwrap(blocks("text").first))
   }
 
   func testFetchAndServer_Run_LabelEscalateAndSend() throws {
