@@ -57,15 +57,16 @@ rs_status rs_model_classify(const rs_model* model, rs_decision* decisions, const
   const std::size_t width = model->model.schema().features.size();
   if (n > PTRDIFF_MAX / (width * sizeof(float))) return RS_INVALID_ARGUMENT;
   constexpr std::size_t kBlock = 64;
-  Decision block[kBlock];
+  float probabilities[kBlock];
   for (std::size_t first = 0; first < n; first += kBlock) {
     const std::size_t count = n - first < kBlock ? n - first : kBlock;
-    model->model.decide(rows + first * width, count, block);
+    model->model.score(rows + first * width, count, probabilities);
     for (std::size_t i = 0; i < count; ++i) {
-      decisions[first + i] = {block[i].probability,
-                              block[i].confidence,
-                              static_cast<uint8_t>(block[i].label),
-                              static_cast<uint8_t>(block[i].uncertain ? 1 : 0),
+      const Decision decision = model->model.to_decision(probabilities[i]);
+      decisions[first + i] = {decision.probability,
+                              decision.confidence,
+                              static_cast<uint8_t>(decision.label),
+                              static_cast<uint8_t>(decision.uncertain ? 1 : 0),
                               {}};
     }
   }

@@ -6,16 +6,23 @@
 namespace reelsense::model {
 namespace {
 
-constexpr std::uint8_t kReadsMissingAsTrue = 64;  // added to a column
-
-// A feature's distinct thresholds, and where its columns begin.
+// A feature's distinct thresholds, and the columns of each stretch of kMaxBinEdges.
 struct FeatureEdges {
   std::vector<float> edges;
-  std::size_t first_axis = 0;
+  std::vector<std::size_t> axes;
 };
 
-void add_axis(BinnedForest& out, std::uint32_t feature, const float* edges, std::size_t count) {
-  constexpr float kPadding = std::numeric_limits<float>::infinity();
+constexpr float kPadding = std::numeric_limits<float>::infinity();
+
+// One column: some of a feature's edges.
+struct Stretch {
+  std::uint32_t feature;
+  const float* edges;
+  std::size_t count;
+};
+
+void add_blocks(BinnedForest& out, const Stretch& stretch) {
+  const auto [feature, edges, count] = stretch;
   const auto first = static_cast<std::uint32_t>(out.blocks.size());
   // A value above all edges of every full block may look at the block after them.
   const std::size_t blocks = count / kEdgeBlock + 1;
@@ -30,27 +37,59 @@ void add_axis(BinnedForest& out, std::uint32_t feature, const float* edges, std:
   out.axes.push_back({feature, first});
 }
 
-// Fills axes and blocks; false when there are too many.
+// Precondition: stretches are sorted, the longest first, and there is one.
+void add_octets(BinnedForest& out, const std::vector<Stretch>& stretches) {
+  // Blocks cost an axis about as much as this many rows do, however many edges it has.
+  constexpr std::size_t kRowsOfBlocks = 8;
+  for (std::size_t first = 0; first < stretches.size(); first += kOctet) {
+    const std::size_t rows = (stretches[first].count + kOctetUnroll - 1) / kOctetUnroll * kOctetUnroll;
+    const std::size_t start = out.edge_rows.size();
+    out.octet_rows.push_back(static_cast<std::uint32_t>(rows));
+    out.edge_rows.resize(start + rows);
+    for (std::size_t lane = 0; lane < kOctet; ++lane) {
+      const bool used = first + lane < stretches.size();
+      const Stretch& stretch = stretches[used ? first + lane : first];
+      out.octet_features.push_back(stretch.feature);
+      for (std::size_t i = 0; i < rows; ++i) {
+        out.edge_rows[start + i].edge[lane] = used && i < stretch.count ? stretch.edges[i] : kPadding;
+      }
+    }
+  }
+  if (out.edge_rows.size() <= kRowsOfBlocks * stretches.size()) return;
+  out.octet_features.clear();
+  out.octet_rows.clear();
+  out.edge_rows = {};
+}
+
+// Fills axes, blocks and octets; false when there are too many axes.
 bool add_axes(const Forest& forest, std::vector<FeatureEdges>& features, BinnedForest& out) {
   for (const TreeNode& node : forest.nodes) {
     if (node.feature >= features.size()) features.resize(node.feature + 1);
     features[node.feature].edges.push_back(node.threshold);
   }
+  std::vector<Stretch> stretches;
   for (std::size_t f = 0; f < features.size(); ++f) {
     std::vector<float>& edges = features[f].edges;
     std::sort(edges.begin(), edges.end());
     edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
-    features[f].first_axis = out.axes.size();
     for (std::size_t i = 0; i < edges.size(); i += kMaxBinEdges) {
-      if (out.axes.size() == kMaxAxes) return false;
-      add_axis(out, static_cast<std::uint32_t>(f), edges.data() + i,
-               std::min(kMaxBinEdges, edges.size() - i));
+      if (stretches.size() == kMaxAxes) return false;
+      stretches.push_back(
+          {static_cast<std::uint32_t>(f), edges.data() + i, std::min(kMaxBinEdges, edges.size() - i)});
     }
   }
+  // Octets take as many rows as their longest axis. A feature's stretches stay in order: only its last is short.
+  std::stable_sort(stretches.begin(), stretches.end(),
+                   [](const Stretch& a, const Stretch& b) { return a.count > b.count; });
+  for (const Stretch& stretch : stretches) {
+    features[stretch.feature].axes.push_back(out.axes.size());
+    add_blocks(out, stretch);
+  }
+  if (!stretches.empty()) add_octets(out, stretches);
   return true;
 }
 
-// Writes one tree into lane `lane` of the group's steps and its leaves into the lane's row.
+// Writes one tree into lane `lane` of the group's steps, and its leaves.
 void add_tree(const Forest& forest, const Tree& tree, const std::vector<FeatureEdges>& features,
               const BinnedForest::Group& group, std::size_t lane, BinnedForest& out) {
   // The first leaf of each node's subtree, counted from the tree's first; children come after their parent.
@@ -66,19 +105,24 @@ void add_tree(const Forest& forest, const Tree& tree, const std::vector<FeatureE
     const FeatureEdges& feature = features[node.feature];
     const auto found = std::lower_bound(feature.edges.begin(), feature.edges.end(), node.threshold);
     const auto index = static_cast<std::size_t>(found - feature.edges.begin());
-    const std::size_t axis = feature.first_axis + index / kMaxBinEdges;
+    const std::size_t axis = feature.axes[index / kMaxBinEdges];
     BinnedForest::Step& step = out.steps[group.first_step + i];
     step.column[lane] = static_cast<std::uint8_t>(axis + (node.missing_true ? kReadsMissingAsTrue : 0));
-    step.rank[lane] = static_cast<std::uint8_t>(index % kMaxBinEdges);
+    step.rank[lane] = to_signed(index % kMaxBinEdges);
     step.from[lane] = first_leaf[i];
     step.to[lane] = leaf_of(node.on_false);
   }
-  for (std::uint32_t i = 0; i < tree.leaf_count; ++i) {
-    out.leaves[group.first_leaf + lane * group.stride + i] = forest.leaves[tree.first_leaf + i];
-  }
+  out.first_leaf[out.groups.size() * kLanes + lane] = static_cast<std::uint32_t>(out.leaves.size());
+  const auto leaves = forest.leaves.begin() + tree.first_leaf;
+  out.leaves.insert(out.leaves.end(), leaves, leaves + tree.leaf_count);
 }
 
 }  // namespace
+
+void BinnedForest::read_from(std::span<const std::uint8_t> columns) noexcept {
+  for (Axis& axis : axes) axis.feature = columns[axis.feature];
+  for (std::uint32_t& feature : octet_features) feature = columns[feature];
+}
 
 std::optional<BinnedForest> make_binned_forest(const Forest& forest) {
   constexpr std::uint32_t kMaxLeaves = 256;
@@ -90,19 +134,20 @@ std::optional<BinnedForest> make_binned_forest(const Forest& forest) {
   std::stable_sort(trees.begin(), trees.end(),
                    [](const Tree& a, const Tree& b) { return a.node_count > b.node_count; });
   if (trees.empty() || trees[0].leaf_count > kMaxLeaves) return std::nullopt;
+  out.leaves.push_back(0);  // of lanes without a tree
   for (std::size_t i = 0; i < trees.size(); i += kLanes) {
     BinnedForest::Group group;
     group.first_step = static_cast<std::uint32_t>(out.steps.size());
-    // The kernels run two groups in step.
+    // AVX-512 runs two groups in step.
     const bool second = out.groups.size() % 2 == 1;
     group.steps = second ? out.groups.back().steps : trees[i].node_count;
     group.trees = static_cast<std::uint32_t>(std::min(kLanes, trees.size() - i));
-    group.first_leaf = static_cast<std::uint32_t>(out.leaves.size());
-    group.stride = trees[i].leaf_count;
+    group.steps_of_half[0] = trees[i].node_count;
+    group.steps_of_half[1] = group.trees > kLanes / 2 ? trees[i + kLanes / 2].node_count : 0;
     BinnedForest::Step padding{};
-    std::fill(std::begin(padding.rank), std::end(padding.rank), std::uint8_t{255});
+    std::fill(std::begin(padding.rank), std::end(padding.rank), to_signed(255));
     out.steps.resize(out.steps.size() + group.steps, padding);
-    out.leaves.resize(out.leaves.size() + kLanes * group.stride);
+    out.first_leaf.resize(out.first_leaf.size() + kLanes, 0);
     for (std::size_t lane = 0; lane < group.trees; ++lane) {
       add_tree(forest, trees[i + lane], features, group, lane, out);
     }

@@ -69,13 +69,18 @@ Result<Model> Model::parse(std::span<const std::uint8_t> bytes, const ModelLimit
   if (!pipeline) return pipeline.error();
   ModelInfo info = describe(onnx.value(), pipeline.value());
   model::Scorer scorer(std::move(pipeline).value());
-  return Model(std::unique_ptr<const Impl>(new Impl{std::move(info), std::move(scorer)}));
+  return Model(std::unique_ptr<Impl>(new Impl{std::move(info), std::move(scorer)}));
 }
 
-Model::Model(std::unique_ptr<const Impl> impl) noexcept : impl_(std::move(impl)) {}
+Model::Model(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}
 Model::Model(Model&&) noexcept = default;
 Model& Model::operator=(Model&&) noexcept = default;
 Model::~Model() = default;
+
+Model Model::over(std::span<const std::uint8_t> columns, std::size_t width) && {
+  impl_->scorer.read_from(columns, width);
+  return std::move(*this);
+}
 
 const ModelInfo& Model::info() const noexcept {
   return impl_->info;

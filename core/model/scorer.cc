@@ -111,12 +111,26 @@ Scorer::Scorer(Pipeline pipeline)
   }
 }
 
+void Scorer::read_from(std::span<const std::uint8_t> columns, std::size_t width) {
+  assert(columns.size() == inputs_ && width <= Model::kMaxWidth);
+  if (is_linear_ || !preparation_.empty()) {
+    columns_.assign(columns.begin(), columns.end());
+    return;
+  }
+  walk_.read_from(columns, width);
+  if (binned_) binned_->read_from(columns);
+}
+
 bool Scorer::supports(Kernel kernel) const noexcept {
   return kernel == Kernel::kPortable || (binned_.has_value() && machine_has(kernel));
 }
 
 void Scorer::prepare(const float* row, float* out) const noexcept {
-  std::copy(row, row + inputs_, out);
+  if (columns_.empty()) {
+    std::copy(row, row + inputs_, out);
+  } else {
+    for (std::size_t i = 0; i < inputs_; ++i) out[i] = row[columns_[i]];
+  }
   for (const PreOp& op : preparation_) apply(op, out, inputs_);
 }
 
@@ -194,7 +208,7 @@ void Scorer::predict(Kernel kernel, const float* rows, std::size_t n, std::size_
   float prepared[kMaxPreparedInputs];
   for (std::size_t i = 0; i < n; ++i) {
     const float* row = rows + i * stride;
-    if (!preparation_.empty()) {
+    if (!preparation_.empty() || !columns_.empty()) {
       prepare(row, prepared);
       row = prepared;
     }

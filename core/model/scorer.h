@@ -1,10 +1,11 @@
 // Scores rows with a pipeline: preparation, the kernel's sum of leaves (or the linear form), post-processing.
 //
 // Every kernel gives the same bits, because sums of leaves are exact (forest.h) and all else is done here
-// once. Thread safety: immutable after construction. predict* allocates nothing; scratch is on the stack.
+// once. Thread safety: immutable after construction and read_from. predict* allocates nothing; scratch is on the stack.
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "binned.h"
 #include "graph.h"
@@ -16,6 +17,9 @@ namespace reelsense::model {
 class Scorer {
  public:
   explicit Scorer(Pipeline pipeline);
+
+  // Rows are `width` wide from now on, and input i is column columns[i]. Preconditions: as Model::over's.
+  void read_from(std::span<const std::uint8_t> columns, std::size_t width);
 
   // The fastest kernel of this machine that fits the model.
   [[nodiscard]] Kernel best() const noexcept { return best_; }
@@ -37,6 +41,7 @@ class Scorer {
   [[nodiscard]] float finish(double raw) const noexcept;
 
   std::size_t inputs_ = 0;
+  std::vector<std::uint8_t> columns_;  // of the inputs, when prepare has to bring them together
   std::vector<PreOp> preparation_;
   Column post_;
   std::vector<double> coefficients_;  // linear models

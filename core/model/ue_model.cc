@@ -90,6 +90,9 @@ Result<UeModel> UeModel::parse(std::span<const std::uint8_t> onnx, const ModelLi
                         std::to_string(info.inputs) + ", one for each input of the graph");
   }
 
+  static_assert(kMaxFeatureCount <= Model::kMaxWidth);
+  model.model_ = std::move(model.model_).over(model.features_, model.schema_->features.size());
+
   const std::optional<float> threshold = to_float(metadata("reelsense.threshold"));
   if (!is_probability(threshold)) {
     return bad_metadata("reelsense.threshold", metadata("reelsense.threshold"), "a decimal in [0, 1]");
@@ -117,19 +120,17 @@ Decision UeModel::to_decision(float probability) const noexcept {
   return decision;
 }
 
+void UeModel::score(const float* rows, std::size_t n, float* out) const noexcept {
+  model_.predict_batch(rows, n, schema_->features.size(), out);
+}
+
 void UeModel::decide(const float* rows, std::size_t n, Decision* out) const noexcept {
   constexpr std::size_t kBlock = 64;
   std::array<float, kBlock> probabilities;
-  std::array<float, kBlock * kMaxFeatureCount> inputs;
-  const std::size_t width = features_.size();
   const std::size_t stride = schema_->features.size();
   for (std::size_t first = 0; first < n; first += kBlock) {
     const std::size_t count = std::min(kBlock, n - first);
-    for (std::size_t r = 0; r < count; ++r) {
-      const float* row = rows + (first + r) * stride;
-      for (std::size_t f = 0; f < width; ++f) inputs[r * width + f] = row[features_[f]];
-    }
-    model_.predict_batch(inputs.data(), count, width, probabilities.data());
+    score(rows + first * stride, count, probabilities.data());
     for (std::size_t r = 0; r < count; ++r) out[first + r] = to_decision(probabilities[r]);
   }
 }

@@ -70,6 +70,14 @@ Placed place(const Forest& forest, const Tree& tree, std::vector<WalkNode>& node
 
 }  // namespace
 
+void WalkForest::read_from(std::span<const std::uint8_t> columns, std::size_t width) noexcept {
+  inputs = width;
+  // A leaf has feature 0; which column it reads does not matter.
+  for (WalkNode& node : nodes) {
+    node.feature = columns[node.feature & ~kMissingTrue] | (node.feature & kMissingTrue);
+  }
+}
+
 std::int64_t WalkForest::sum(const float* row) const noexcept {
   bool has_nan = false;
   for (std::size_t i = 0; i < inputs; ++i) has_nan |= row[i] != row[i];

@@ -4,10 +4,11 @@
 //
 // Invariants: a leaf is a node whose children are itself, so that a walk may take more steps than its tree is
 // deep; every child and feature index is in range (the forest was validated).
-// Thread safety: immutable after it is built.
+// Thread safety: immutable after it is built and read_from.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "forest.h"
@@ -32,6 +33,9 @@ struct WalkForest {
   std::vector<Group> groups;
   std::vector<std::int64_t> leaves;
   std::size_t inputs = 0;
+
+  // Input i is column columns[i] of rows of `width` from now on.
+  void read_from(std::span<const std::uint8_t> columns, std::size_t width) noexcept;
 
   [[nodiscard]] std::int64_t sum(const float* row) const noexcept;
 };

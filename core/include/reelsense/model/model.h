@@ -57,13 +57,18 @@ class Model {
   Model& operator=(Model&&) noexcept;
   ~Model();
 
+  // The same model over wider rows: input i is then column columns[i], so that no caller has to copy a row's
+  // inputs together. Preconditions: info().inputs columns, each below `width`; width ≤ kMaxWidth.
+  static constexpr std::size_t kMaxWidth = 256;
+  [[nodiscard]] Model over(std::span<const std::uint8_t> columns, std::size_t width) &&;
+
   [[nodiscard]] const ModelInfo& info() const noexcept;
 
-  // Probability of the positive class (video) of one row of info().inputs floats. NaN is a missing value and
+  // Probability of the positive class (video) of one row of info().inputs floats (or over's width). NaN is a missing value and
   // follows the model's default direction; a linear model without an Imputer answers NaN to it.
   [[nodiscard]] float predict(const float* row) const noexcept;
 
-  // The same for n rows, row-major [n, stride] float32 with stride ≥ info().inputs, into out[n]. Every row's
+  // The same for n rows, row-major [n, stride] float32 with stride ≥ a row's width, into out[n]. Every row's
   // result has the same bits as predict's.
   void predict_batch(const float* rows, std::size_t n, std::size_t stride, float* out) const noexcept;
 
@@ -73,8 +78,8 @@ class Model {
 
  private:
   struct Impl;
-  explicit Model(std::unique_ptr<const Impl> impl) noexcept;
-  std::unique_ptr<const Impl> impl_;
+  explicit Model(std::unique_ptr<Impl> impl) noexcept;
+  std::unique_ptr<Impl> impl_;  // const but in over
 };
 
 }  // namespace reelsense

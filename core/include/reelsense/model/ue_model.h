@@ -59,6 +59,9 @@ class UeModel {
   static constexpr std::size_t kMaxBatch = 256;
   void decide(const float* rows, std::size_t n, Decision* out) const noexcept;
 
+  // Their probabilities of video alone, without the step to a decision. Allocates nothing.
+  void score(const float* rows, std::size_t n, float* probabilities) const noexcept;
+
   [[nodiscard]] Decision to_decision(float probability) const noexcept;
 
  private:
