@@ -147,6 +147,13 @@ lab-full: release ## record two hours of flow time into build/lab/full (root; ab
 lab-more: lab-full ## record the four other app designs beside them: what the released models learned from (another 45 minutes)
 	build/venv/bin/reelsense-lab run lab/scenarios/full.yaml lab/scenarios/more.yaml --out build/lab/full
 
+.PHONY: qos-lab
+qos-lab: release ## players on congested paths with and without Reelsense, paired by seed (root; about two hours, resumes)
+	@scripts/setup test lab
+	@scripts/venv build/venv $(REQUIREMENTS)
+	@lab/setup
+	scripts/qos-lab $(ARGS)
+
 .PHONY: clean
 clean: ## delete everything built
 	rm -rf build
