@@ -33,6 +33,24 @@ final class EscalatorTests: XCTestCase {
     return .json("{\"model\": \"reelsense-edge@1.0.0\", \"labels\": [\(labels.joined(separator: ", "))]}")
   }
 
+  /// The next answers, or those that came within 30 s.
+  private func take(_ count: Int, from escalator: Escalator) async -> [Escalator.Answer] {
+    let reader = Task { [answers = escalator.answers] in
+      var taken: [Escalator.Answer] = []
+      for await answer in answers {
+        taken.append(answer)
+        if taken.count == count { break }
+      }
+      return taken
+    }
+    let timeout = Task {
+      try await Task.sleep(nanoseconds: 30_000_000_000)
+      reader.cancel()
+    }
+    defer { timeout.cancel() }
+    return await reader.value
+  }
+
   func testOffer_SwitchedOff_SendsNothing() async throws {
     let server = LocalServer { _ in .json("{}") }
     let escalator = Escalator(try ServerEndpoint(server.url))
@@ -67,11 +85,7 @@ final class EscalatorTests: XCTestCase {
     let windows = try uncertain(20)
     for window in windows { await escalator.offer(window) }
     await escalator.flush()
-    var answers: [Escalator.Answer] = []
-    for await answer in escalator.answers {
-      answers.append(answer)
-      if answers.count == 20 { break }
-    }
+    let answers = await take(20, from: escalator)
     XCTAssertEqual(answers.map(\.second), windows.map(\.second))
     XCTAssertTrue(answers.allSatisfy { $0.decision?.label == .video && $0.flow == windows[0].flow })
     let counters = await escalator.counters
@@ -90,15 +104,12 @@ final class EscalatorTests: XCTestCase {
   func testOffer_WithoutFlush_IsSentAfterTheDelay() async throws {
     let server = LocalServer(Self.labels)
     var configuration = Escalator.Configuration()
-    configuration.maxDelay = 0.05
+    configuration.maxDelay = 0.5
     let escalator = Escalator(try ServerEndpoint(server.url), configuration: configuration)
     await escalator.setEnabled(true)
     for window in try uncertain(3) { await escalator.offer(window) }
-    var answers = 0
-    for await _ in escalator.answers {
-      answers += 1
-      if answers == 3 { break }
-    }
+    let answers = await take(3, from: escalator)
+    XCTAssertEqual(answers.count, 3)
     XCTAssertEqual(server.requests.count, 1)
   }
 

@@ -22,6 +22,7 @@ final class LocalServer: @unchecked Sendable {  // what changes is behind `lock`
   let port: UInt16
   private let listener: Int32
   private let answer: @Sendable (Request) -> Response?
+  private let isOver = Box(false)
   private let lock = NSLock()
   private var seen: [Request] = []
   private var clients: Set<Int32> = []
@@ -47,23 +48,39 @@ final class LocalServer: @unchecked Sendable {  // what changes is behind `lock`
     }
     precondition(ready, "a port on loopback is expected: \(String(cString: strerror(errno)))")
     port = UInt16(bigEndian: address.sin_port)
-    Thread.detachNewThread { [weak self] in
-      while true {
+    Thread.detachNewThread { [weak self, isOver] in
+      // The thread that uses the listener closes it: its number may belong to another server right afterwards.
+      defer { close(descriptor) }
+      while !isOver.value {
+        var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        guard poll(&ready, 1, 50) > 0 else { continue }
         let client = accept(descriptor, nil, nil)
-        guard client >= 0, let server = self else { break }
-        #if !os(Linux)
-          var on: Int32 = 1
-          setsockopt(client, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
-        #endif
-        server.lock.lock()
-        server.clients.insert(client)
-        server.accepted += 1
-        server.lock.unlock()
-        Thread.detachNewThread { [weak server] in
-          while let server, server.serveOne(client) {}
-          server?.forget(client)
+        guard client >= 0 else { continue }
+        guard let server = self, !isOver.value else {
+          close(client)
+          break
         }
+        server.serve(client)
       }
+    }
+  }
+
+  private func serve(_ client: Int32) {
+    #if !os(Linux)
+      var on: Int32 = 1
+      setsockopt(client, SOL_SOCKET, SO_NOSIGPIPE, &on, socklen_t(MemoryLayout<Int32>.size))
+    #endif
+    lock.lock()
+    clients.insert(client)
+    accepted += 1
+    lock.unlock()
+    Thread.detachNewThread { [weak self] in
+      while let server = self, server.serveOne(client) {}
+      guard let server = self else {
+        close(client)
+        return
+      }
+      server.forget(client)
     }
   }
 
@@ -75,8 +92,7 @@ final class LocalServer: @unchecked Sendable {  // what changes is behind `lock`
 
   /// Nobody answers any more.
   func stop() {
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
+    isOver.change { $0 = true }
     lock.lock()
     defer { lock.unlock() }
     for client in clients { shutdown(client, Int32(SHUT_RDWR)) }
