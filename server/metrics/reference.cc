@@ -36,6 +36,8 @@ constexpr const char* kLabels = R"(
 | `version` | the model's version |
 | `tier` | `ue`, `server`; `unknown` of a version that could not be loaded |
 | `state` | `ready`, `failed`, `vanished`, `unloaded` |
+| `truth` | what a device reports: `video`, `non-video`, `none` |
+| `outcome` | `stored`, `repeated`, `invalid`, `busy`, `disk_full`, `failed` |
 
 A label that callers could choose has at most 64 values, further ones are counted as `other`. At most 64 model versions
 have series; the one unused longest gives way to a new one.
