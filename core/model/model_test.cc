@@ -215,6 +215,42 @@ TEST(Model, Batch_WithStride_ReadsOnlyItsColumns) {
   parsed.value().predict_batch(rows.data(), 0, inputs, nullptr);
 }
 
+TEST(Model, Over_WiderRows_GivesTheSameBits) {
+  // Trees, trees behind an imputer, a linear model, one behind an imputer: each reads its row another way.
+  for (const std::string name : {"lightgbm_clean", "imputed_boosting", "linear", "imputed_logistic"}) {
+    SCOPED_TRACE(name);
+    const std::vector<std::uint8_t> file = read_file(name + ".onnx");
+    const Result<Model> narrow = Model::parse(file);
+    ASSERT_TRUE(narrow);
+    const std::size_t inputs = narrow.value().info().inputs;
+    const std::size_t width = 2 * inputs + 3;
+    std::vector<std::uint8_t> columns(inputs);  // backwards, with gaps
+    for (std::size_t i = 0; i < inputs; ++i) columns[i] = static_cast<std::uint8_t>(width - 2 - 2 * i);
+
+    constexpr std::size_t kRows = 67;
+    const std::vector<float> rows = odd_rows(kRows, inputs, 23);
+    std::vector<float> wide(kRows * width, std::numeric_limits<float>::quiet_NaN());
+    for (std::size_t r = 0; r < kRows; ++r) {
+      for (std::size_t i = 0; i < inputs; ++i) wide[r * width + columns[i]] = rows[r * inputs + i];
+    }
+    std::vector<float> want(kRows), got(kRows);
+    narrow.value().predict_batch(rows.data(), kRows, inputs, want.data());
+    const Model over = std::move(Model::parse(file).value()).over(columns, width);
+    over.predict_batch(wide.data(), kRows, width, got.data());
+    expect_same_bits(got, want, "batch");
+    for (std::size_t r = 0; r < kRows; ++r) got[r] = over.predict(&wide[r * width]);
+    expect_same_bits(got, want, "single");
+
+    Scorer scorer = make_scorer(file);
+    scorer.read_from(columns, width);
+    for (const Kernel kernel : model::kAllKernels) {
+      if (!scorer.supports(kernel)) continue;
+      scorer.predict(kernel, wide.data(), kRows, width, got.data());
+      expect_same_bits(got, want, model::kernel_name(kernel));
+    }
+  }
+}
+
 TEST(Model, Info_TellsWhatTheFileSays) {
   const Result<Model> parsed = Model::parse(read_file("lightgbm_clean.onnx"));
   ASSERT_TRUE(parsed);
