@@ -66,7 +66,8 @@ class Engine::Impl {
   void work(std::size_t worker);
   static void gather(const Lane& lane, Batch& batch);
   static void settle(const Lane& lane, Batch& batch, const Status& scored);
-  void tell(const Lane& lane, Batch& batch, std::size_t still_queued);
+  void tell_observers(const Lane& lane, Batch& batch, std::size_t still_queued);
+  static void return_jobs(Batch& batch);
 
   const EngineOptions options_;
   const Clock& clock_;

@@ -156,9 +156,13 @@ void Engine::Impl::work(std::size_t worker) {
     finish(batch);
     const std::size_t still_queued = queued_;
     lock.unlock();
-    tell(*lane, batch, still_queued);
+    tell_observers(*lane, batch, still_queued);
     lock.lock();
+    // Before the jobs return: who asks again at once finds the flows at rest.
     for (FlowSlot* const slot : batch.slots) advance(*slot);
+    lock.unlock();
+    return_jobs(batch);
+    lock.lock();
     --out_;
     if (lane->retired && lane->pending == 0) {
       for (auto& idle : lane->scorers) idle.reset();
@@ -318,10 +322,13 @@ void Engine::Impl::finish(Batch& batch) {
   ns_per_window_ = ns_per_window_ == 0 ? each : (7 * ns_per_window_ + each) / 8;
 }
 
-void Engine::Impl::tell(const Lane& lane, Batch& batch, std::size_t still_queued) {
+void Engine::Impl::tell_observers(const Lane& lane, Batch& batch, std::size_t still_queued) {
   for (EngineObserver* const observer : observers_) {
     observer->on_batch(*lane.model, batch.events, batch.compute_ns, still_queued);
   }
+}
+
+void Engine::Impl::return_jobs(Batch& batch) {
   batch.told.clear();
   for (std::unique_ptr<Job>& job : batch.done) {
     JobListener* const listener = job->listener;
