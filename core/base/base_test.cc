@@ -1,11 +1,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 #include "reelsense/base/byte_reader.h"
 #include "reelsense/base/math.h"
 #include "reelsense/base/result.h"
 #include "reelsense/base/sha256.h"
+#include "reelsense/base/text.h"
 
 namespace reelsense {
 namespace {
@@ -21,6 +23,35 @@ TEST(Sha256, Fips180Vectors_GiveTheirDigests) {
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
   EXPECT_EQ(digest_of(std::string(1'000'000, 'a')),
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+TEST(Message, EveryKindOfValue_StandsInItsPlace) {
+  const std::string name = "trees";
+  EXPECT_EQ(to_text({"nothing to put in"}), "nothing to put in");
+  EXPECT_EQ(to_text({"{}", std::numeric_limits<std::int64_t>::min()}), "-9223372036854775808");
+  EXPECT_EQ(to_text({"{}", std::numeric_limits<std::uint64_t>::max()}), "18446744073709551615");
+  EXPECT_EQ(to_text({"{} of {} have {}{} nodes, {", name, std::string_view("two"), std::uint8_t{0}, -7}),
+            "trees of two have 0-7 nodes, {");
+  const Message inner = {"{} is cut", name};
+  EXPECT_EQ(to_text({"{}: {}", "model.onnx", inner}), "model.onnx: trees is cut");
+}
+
+TEST(Message, QuotedName_IsPrintableAndBounded) {
+  EXPECT_EQ(to_text({"{}", in_quotes("a\"b\n\xc3")}), "\"a?b??\"");
+  EXPECT_EQ(to_text({"{}", in_quotes(std::string(64, 'x'))}), '"' + std::string(64, 'x') + '"');
+  EXPECT_EQ(to_text({"{}", in_quotes(std::string(65, 'x'))}), '"' + std::string(64, 'x') + "…\"");
+}
+
+TEST(ResultTest, Failure_GoesToAnotherResultAndCopies) {
+  Result<int> inner = make_error(ErrorCode::kLimit, {"more than {} nodes", 7});
+  ASSERT_FALSE(inner);
+  const Result<int> copy = inner;
+  const Result<std::string> outer = inner.failure();
+  EXPECT_EQ(outer.error().code, ErrorCode::kLimit);
+  EXPECT_EQ(outer.error().message, "more than 7 nodes");
+  EXPECT_EQ(copy.error().in("model").message, "model: more than 7 nodes");
+  inner = 5;
+  EXPECT_EQ(inner.value(), 5);
 }
 
 TEST(Log2, WholeRange_AgreesWithLibmToElevenDigits) {

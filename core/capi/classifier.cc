@@ -200,7 +200,7 @@ void rs_options_init(rs_options* options, size_t size) {
 rs_status rs_classifier_create(rs_classifier** classifier, const rs_model* model, const rs_options* options,
                                rs_error* error) {
   if (!usable(classifier)) {
-    return fail(error, RS_INVALID_ARGUMENT, "classifier is NULL or misaligned: nowhere to put the handle");
+    return no_place_for(error, "classifier");
   }
   *classifier = nullptr;
   if (model != nullptr && !usable(model)) return fail(error, RS_INVALID_ARGUMENT, "model is misaligned");
@@ -225,10 +225,10 @@ rs_status rs_classifier_create(rs_classifier** classifier, const rs_model* model
   // Before its tables are made: a wrong number must not ask for memory.
   if (wanted.max_flows < 1 || wanted.max_flows > FlowTable::kMaxCapacity) {
     return fail(error, RS_INVALID_ARGUMENT,
-                "options.max_flows is " + std::to_string(wanted.max_flows) + ", expected 1 to 16777216");
+                to_text({"options.max_flows is {}, expected 1 to 16777216", wanted.max_flows}));
   }
   auto* made = new (std::nothrow) rs_classifier(wanted, model, policy);
-  if (made == nullptr) return fail(error, RS_MEMORY, "no memory for the classifier");
+  if (made == nullptr) return no_memory(error);
   std::optional<Error> refused;
   if (wanted.view == RS_VIEW_PACKET) {
     Result<Classifier> packets = Classifier::create(ue, *made, limits);

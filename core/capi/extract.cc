@@ -98,9 +98,7 @@ void extract_sockets(const Input& in, Rows& rows) noexcept {
 
 rs_status check(const Input& in, std::uint32_t most_bytes, rs_error* error) noexcept {
   const auto refuse = [error](const char* array, size_t at, std::int64_t got, const char* expected) {
-    return fail(error, RS_INVALID_ARGUMENT,
-                std::string(array) + "[" + std::to_string(at) + "] is " + std::to_string(got) +
-                    ", expected " + expected);
+    return fail(error, RS_INVALID_ARGUMENT, to_text({"{}[{}] is {}, expected {}", array, at, got, expected}));
   };
   for (size_t i = 0; i < in.n; ++i) {
     if (in.times_ns[i] < 0 || in.times_ns[i] > EventClock::kLatestNs) {
@@ -140,5 +138,5 @@ rs_status rs_extract(float* features, int64_t* seconds, uint32_t* bins, size_t c
   }
   *rows = out.count;
   if (out.count <= capacity) return RS_OK;
-  return fail(error, RS_LIMIT, std::to_string(out.count) + " rows, but room for " + std::to_string(capacity));
+  return fail(error, RS_LIMIT, to_text({"{} rows, but room for {}", out.count, capacity}));
 }

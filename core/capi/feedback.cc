@@ -25,8 +25,7 @@ size_t rs_feedback_memory(uint32_t records) {
 
 rs_status rs_feedback_open(rs_feedback** feedback, void* memory, size_t bytes, const rs_model* model,
                            const rs_feedback_options* options, rs_error* error) {
-  if (!usable(feedback))
-    return fail(error, RS_INVALID_ARGUMENT, "feedback is NULL or misaligned: nowhere to put the handle");
+  if (!usable(feedback)) return no_place_for(error, "feedback");
   *feedback = nullptr;
   if (!usable(model))
     return fail(error, RS_INVALID_ARGUMENT, "model is NULL, expected the one whose windows are queued");
@@ -40,7 +39,7 @@ rs_status rs_feedback_open(rs_feedback** feedback, void* memory, size_t bytes, c
                           {wanted.sample, wanted.epsilon});
   if (!opened) return fail(error, opened.error());
   *feedback = new (std::nothrow) rs_feedback(std::move(opened).value());
-  return *feedback == nullptr ? fail(error, RS_MEMORY, "no memory for the feedback queue") : RS_OK;
+  return *feedback == nullptr ? no_memory(error) : RS_OK;
 }
 
 void rs_feedback_free(rs_feedback* feedback) {

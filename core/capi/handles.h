@@ -82,6 +82,9 @@ template <class T>
 // Fills `error`, which may be null, and returns `status`.
 rs_status fail(rs_error* error, rs_status status, std::string_view message) noexcept;
 rs_status fail(rs_error* error, const Error& cause) noexcept;
+// A create function whose handle cannot be given back (RS_INVALID_ARGUMENT), or not be made (RS_MEMORY).
+rs_status no_place_for(rs_error* error, const char* handle) noexcept;
+rs_status no_memory(rs_error* error) noexcept;
 
 // Structs that begin with their size: copies what both sides know.
 inline constexpr std::size_t kMaxStructBytes = 4096;  // beyond it, `size` was never set

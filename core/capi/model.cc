@@ -12,8 +12,7 @@ constexpr std::size_t kMaxModelBytes = 16u << 20;
 }
 
 rs_status rs_model_load(rs_model** model, const void* onnx, size_t onnx_bytes, rs_error* error) {
-  if (!usable(model))
-    return fail(error, RS_INVALID_ARGUMENT, "model is NULL or misaligned: nowhere to put the handle");
+  if (!usable(model)) return no_place_for(error, "model");
   *model = nullptr;
   if (onnx == nullptr)
     return fail(error, RS_INVALID_ARGUMENT, "onnx is NULL, expected the bytes of a model.onnx");
@@ -26,7 +25,7 @@ rs_status rs_model_load(rs_model** model, const void* onnx, size_t onnx_bytes, r
                 "the model is one of view record, this library has the views packet and socket");
   }
   *model = new (std::nothrow) rs_model(std::move(parsed).value());
-  return *model == nullptr ? fail(error, RS_MEMORY, "no memory for the model") : RS_OK;
+  return *model == nullptr ? no_memory(error) : RS_OK;
 }
 
 void rs_model_free(rs_model* model) {
@@ -74,10 +73,9 @@ rs_status rs_model_classify(const rs_model* model, rs_decision* decisions, const
 }
 
 rs_status rs_policy_create(rs_policy** policy, rs_error* error) {
-  if (!usable(policy))
-    return fail(error, RS_INVALID_ARGUMENT, "policy is NULL or misaligned: nowhere to put the handle");
+  if (!usable(policy)) return no_place_for(error, "policy");
   *policy = new (std::nothrow) rs_policy;
-  return *policy == nullptr ? fail(error, RS_MEMORY, "no memory for the policy") : RS_OK;
+  return *policy == nullptr ? no_memory(error) : RS_OK;
 }
 
 void rs_policy_free(rs_policy* policy) {

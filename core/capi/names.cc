@@ -40,6 +40,15 @@ rs_status fail(rs_error* error, const Error& cause) noexcept {
   return fail(error, status_of(cause.code), cause.message);
 }
 
+rs_status no_place_for(rs_error* error, const char* handle) noexcept {
+  return fail(error, RS_INVALID_ARGUMENT,
+              to_text({"{} is NULL or misaligned: nowhere to put the handle", handle}));
+}
+
+rs_status no_memory(rs_error* error) noexcept {
+  return fail(error, RS_MEMORY, "no memory for the handle");  // a literal: to_text would need some
+}
+
 namespace {
 
 static_assert(static_cast<int>(View::kPacket) == RS_VIEW_PACKET &&

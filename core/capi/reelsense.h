@@ -147,8 +147,8 @@ RS_API rs_status rs_policy_get(double* value, const rs_policy* policy, const cha
 typedef struct rs_policy_key {
   const char* name; /* all strings are static */
   const char* unit;
-  const char* help;
-  double low; /* smallest and largest value */
+  const char* help; /* a sentence or two; empty in the builds for Android */
+  double low;       /* smallest and largest value */
   double high;
   double standard; /* default */
 } rs_policy_key;

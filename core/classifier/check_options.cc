@@ -19,9 +19,8 @@ struct Range {
 
 Status check_options(const UeModel* model, View view, const ClassifierOptions& options) {
   if (model != nullptr && model->view() != view) {
-    return Error{ErrorCode::kMismatch, "model " + model->name() + " is one of view " +
-                                           std::string(model->schema().name) + ", this needs one of view " +
-                                           std::string(view_schema(view).name)};
+    return make_error(ErrorCode::kMismatch, {"model {} is one of view {}, this needs one of view {}",
+                                             model->name(), model->schema().name, view_schema(view).name});
   }
   const Range ranges[] = {
       {"max_flows", options.max_flows, 1, FlowTable::kMaxCapacity, "1 to 16777216"},
@@ -31,9 +30,8 @@ Status check_options(const UeModel* model, View view, const ClassifierOptions& o
   };
   for (const Range& range : ranges) {
     if (range.value >= range.low && range.value <= range.high) continue;
-    return Error{
-        ErrorCode::kInvalidArgument,
-        std::string(range.option) + " is " + std::to_string(range.value) + ", expected " + range.expected};
+    return make_error(ErrorCode::kInvalidArgument,
+                      {"{} is {}, expected {}", range.option, range.value, range.expected});
   }
   return ok_status();
 }

@@ -35,7 +35,7 @@ constexpr FeatureTerm kTerms[] = {
 };
 
 using F = RecordFeature;
-constexpr FeatureDefinition kTable[] = {
+constexpr FeatureLine kTable[] = {
     {F::kDownRateLog2, "down_rate_log2", "log2 bytes/s", false, 0, "log2(1 + rate(B_down))"},
     {F::kUpRateLog2, "up_rate_log2", "log2 bytes/s", false, 0, "log2(1 + rate(B_up))"},
     {F::kDownSizeMean, "down_size_mean", "bytes", false, 0, "B_down / n_down; missing if n_down = 0"},
@@ -70,13 +70,19 @@ constexpr FeatureDefinition kTable[] = {
     {F::kDownBytes60sLog2, "down_bytes_60s_log2", "log2 bytes", false, 0, "log2(1 + sum of h)"},
     {F::kFlowAgeLog2, "flow_age_log2", "log2 s", true, 0, "log2(1 + (latest - t0 + 1) / 1000)"},
 };
-static_assert(std::size(kTable) == kRecordFeatureCount);
-static_assert(in_order(kTable), "the table follows the order of RecordFeature");
+constexpr auto kFeatures = features_of(kTable);
+constexpr auto kFormulas = formulas_of(kTable);
+static_assert(kFeatures.size() == kRecordFeatureCount);
+static_assert(in_order(kFeatures), "the table follows the order of RecordFeature");
 
 }  // namespace
 
 std::span<const FeatureDefinition> record_feature_table() noexcept {
-  return kTable;
+  return kFeatures;
+}
+
+std::span<const std::string_view> record_feature_formulas() noexcept {
+  return kFormulas;
 }
 
 std::span<const FeatureTerm> record_feature_terms() noexcept {

@@ -56,7 +56,7 @@ constexpr FeatureTerm kTerms[] = {
 };
 
 using F = Feature;
-constexpr FeatureDefinition kTable[] = {
+constexpr FeatureLine kTable[] = {
     {F::kDownBytesLog2, "down_bytes_log2", "log2 bytes", false, 0, "log2(1 + B_down)"},
     {F::kUpBytesLog2, "up_bytes_log2", "log2 bytes", false, 0, "log2(1 + B_up)"},
     {F::kDownPacketsLog2, "down_packets_log2", "log2 packets", false, 0, "log2(1 + n_down)"},
@@ -129,14 +129,19 @@ constexpr FeatureDefinition kTable[] = {
     {F::kDownIdleShare20s, "down_idle_share_20s", "1", true, 0,
      "seconds with h[j] = 0 among n_hist / n_hist"},
 };
-static_assert(std::size(kTable) == kFeatureCount);
-
-static_assert(in_order(kTable), "the table follows the order of Feature");
+constexpr auto kFeatures = features_of(kTable);
+constexpr auto kFormulas = formulas_of(kTable);
+static_assert(kFeatures.size() == kFeatureCount);
+static_assert(in_order(kFeatures), "the table follows the order of Feature");
 
 }  // namespace
 
 std::span<const FeatureDefinition, kFeatureCount> feature_table() noexcept {
-  return std::span<const FeatureDefinition, kFeatureCount>(kTable);
+  return kFeatures;
+}
+
+std::span<const std::string_view> feature_formulas() noexcept {
+  return kFormulas;
 }
 
 std::span<const FeatureTerm> feature_terms() noexcept {

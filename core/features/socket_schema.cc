@@ -51,7 +51,7 @@ constexpr FeatureTerm kTerms[] = {
 };
 
 using F = SocketFeature;
-constexpr FeatureDefinition kTable[] = {
+constexpr FeatureLine kTable[] = {
     {F::kDownBytesLog2, "down_bytes_log2", "log2 bytes", false, 0, "log2(1 + B_down)"},
     {F::kUpBytesLog2, "up_bytes_log2", "log2 bytes", false, 0, "log2(1 + B_up)"},
     {F::kDownUpBytesRatioLog2, "down_up_bytes_ratio_log2", "log2", true, 0,
@@ -90,13 +90,19 @@ constexpr FeatureDefinition kTable[] = {
     {F::kDownPeriodScore, "down_period_score", "1", true, 0, "score of the period"},
     {F::kFlowAgeLog2, "flow_age_log2", "log2 s", true, 0, "log2(1 + ms(window end) / 1000)"},
 };
-static_assert(std::size(kTable) == kSocketFeatureCount);
-static_assert(in_order(kTable), "the table follows the order of SocketFeature");
+constexpr auto kFeatures = features_of(kTable);
+constexpr auto kFormulas = formulas_of(kTable);
+static_assert(kFeatures.size() == kSocketFeatureCount);
+static_assert(in_order(kFeatures), "the table follows the order of SocketFeature");
 
 }  // namespace
 
 std::span<const FeatureDefinition> socket_feature_table() noexcept {
-  return kTable;
+  return kFeatures;
+}
+
+std::span<const std::string_view> socket_feature_formulas() noexcept {
+  return kFormulas;
 }
 
 std::span<const FeatureTerm> socket_feature_terms() noexcept {

@@ -1,9 +1,41 @@
-// Terms that several views define alike, word for word. Private to this layer.
+// What the views' tables share: how a table is written, and the terms that several define alike, word for
+// word. Private to this layer.
 #pragma once
+
+#include <array>
+#include <cstddef>
+#include <utility>
 
 #include "reelsense/features/view.h"
 
 namespace reelsense {
+
+// One line of a view's table as it is written; at compile time the table is split into what the code needs
+// and what people read.
+struct FeatureLine {
+  template <class Id>
+  constexpr FeatureLine(Id id, std::string_view name, std::string_view unit, bool robust, float missing,
+                        std::string_view its_formula) noexcept
+      : feature(id, name, unit, robust, missing), formula(its_formula) {}
+
+  FeatureDefinition feature;
+  std::string_view formula;
+};
+
+template <std::size_t... I>
+constexpr auto features_of(const FeatureLine* table, std::index_sequence<I...>) noexcept {
+  return std::array<FeatureDefinition, sizeof...(I)>{table[I].feature...};
+}
+template <std::size_t N>
+constexpr auto features_of(const FeatureLine (&table)[N]) noexcept {
+  return features_of(table, std::make_index_sequence<N>());
+}
+template <std::size_t N>
+constexpr auto formulas_of(const FeatureLine (&table)[N]) noexcept {
+  std::array<std::string_view, N> out;
+  for (std::size_t i = 0; i < N; ++i) out[i] = table[i].formula;
+  return out;
+}
 
 inline constexpr FeatureTerm kTermEwma = {"ewma", "the first value sets e = x, later ones e += (x - e) / 4"};
 inline constexpr FeatureTerm kTermSpread = {

@@ -32,7 +32,13 @@ TEST(ViewSchemaTest, EveryView_HasUniqueNamesInOrderAndAHashOfItsOwn) {
       EXPECT_EQ(schema.find(d.name), d.index);
       EXPECT_TRUE(std::isfinite(d.missing)) << d.name;
     }
+    const ViewText words = view_text(view);
+    ASSERT_EQ(words.formulas.size(), schema.features.size());
+    for (const std::string_view formula : words.formulas) EXPECT_FALSE(formula.empty());
     hashes.insert(schema.hash());
+    // A changed definition is another schema: write its digest into core/features/view.cc and raise its
+    // version.
+    EXPECT_EQ(schema.digest, definition_digest(view)) << schema.name;
   }
   EXPECT_EQ(hashes.size(), std::size(kAllViews));
   EXPECT_EQ(find_view("wire"), nullptr);

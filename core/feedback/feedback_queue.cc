@@ -169,24 +169,22 @@ void FeedbackQueue::drop_damaged() noexcept {
 
 Result<FeedbackQueue> FeedbackQueue::open(std::span<std::byte> memory, const UeModel& model,
                                           const FeedbackOptions& options) {
-  const auto refuse = [](ErrorCode code, std::string text) { return Error{code, std::move(text)}; };
   if (memory.data() == nullptr || reinterpret_cast<std::uintptr_t>(memory.data()) % kAlignment != 0) {
-    return refuse(ErrorCode::kInvalidArgument, "feedback memory is not at a multiple of 8 bytes");
+    return make_error(ErrorCode::kInvalidArgument, {"feedback memory is not at a multiple of 8 bytes"});
   }
   if (memory.size() < memory_for(1)) {
-    return refuse(ErrorCode::kInvalidArgument, "feedback memory has " + std::to_string(memory.size()) +
-                                                   " bytes, expected " + std::to_string(memory_for(1)) +
-                                                   " or more");
+    return make_error(ErrorCode::kInvalidArgument,
+                      {"feedback memory has {} bytes, expected {} or more", memory.size(), memory_for(1)});
   }
   if (!(options.sample >= 0.0 && options.sample <= 1.0)) {
-    return refuse(ErrorCode::kInvalidArgument, "sample is out of range, expected 0 to 1");
+    return make_error(ErrorCode::kInvalidArgument, {"sample is out of range, expected 0 to 1"});
   }
   if (!(options.epsilon >= 0.1 && options.epsilon <= 10.0)) {
-    return refuse(ErrorCode::kInvalidArgument, "epsilon is out of range, expected 0.1 to 10");
+    return make_error(ErrorCode::kInvalidArgument, {"epsilon is out of range, expected 0.1 to 10"});
   }
-  const std::string name = model.name() + "@" + model.version();
+  const std::string name = to_text({"{}@{}", model.name(), model.version()});
   if (name.size() >= sizeof model_) {
-    return refuse(ErrorCode::kLimit, "the model is called '" + name + "', expected at most 47 bytes");
+    return make_error(ErrorCode::kLimit, {"the model is called '{}', expected at most 47 bytes", name});
   }
 
   FeedbackQueue queue;
@@ -207,7 +205,8 @@ Result<FeedbackQueue> FeedbackQueue::open(std::span<std::byte> memory, const UeM
   } else if (std::all_of(memory.begin(), memory.begin() + 2 * kHeaderBytes, is_zero)) {
     queue.commit();
   } else {
-    return refuse(ErrorCode::kCorrupt, "feedback memory is neither new (all zero) nor a feedback queue");
+    return make_error(ErrorCode::kCorrupt,
+                      {"feedback memory is neither new (all zero) nor a feedback queue"});
   }
   return queue;
 }

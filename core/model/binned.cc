@@ -1,7 +1,10 @@
 #include "binned.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
+
+#include "order.h"
 
 namespace reelsense::model {
 namespace {
@@ -13,6 +16,20 @@ struct FeatureEdges {
 };
 
 constexpr float kPadding = std::numeric_limits<float>::infinity();
+
+// A key whose order is the numbers' own, −0 just before 0. Precondition: not NaN.
+std::uint64_t key_of(float number) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(number);
+  return bits ^ ((bits >> 31) != 0 ? 0xffffffffU : 0x80000000U);
+}
+
+void sort(std::vector<float>& numbers) {
+  std::vector<std::uint64_t> keys;
+  for (const float number : numbers) keys.push_back(key_of(number));
+  std::vector<float> sorted;
+  for (const std::uint32_t i : order_of(keys)) sorted.push_back(numbers[i]);
+  numbers = std::move(sorted);
+}
 
 // One column: some of a feature's edges.
 struct Stretch {
@@ -70,7 +87,7 @@ bool add_axes(const Forest& forest, std::vector<FeatureEdges>& features, BinnedF
   std::vector<Stretch> stretches;
   for (std::size_t f = 0; f < features.size(); ++f) {
     std::vector<float>& edges = features[f].edges;
-    std::sort(edges.begin(), edges.end());
+    sort(edges);
     edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
     for (std::size_t i = 0; i < edges.size(); i += kMaxBinEdges) {
       if (stretches.size() == kMaxAxes) return false;
@@ -78,14 +95,17 @@ bool add_axes(const Forest& forest, std::vector<FeatureEdges>& features, BinnedF
           {static_cast<std::uint32_t>(f), edges.data() + i, std::min(kMaxBinEdges, edges.size() - i)});
     }
   }
-  // Octets take as many rows as their longest axis. A feature's stretches stay in order: only its last is short.
-  std::stable_sort(stretches.begin(), stretches.end(),
-                   [](const Stretch& a, const Stretch& b) { return a.count > b.count; });
-  for (const Stretch& stretch : stretches) {
+  // Octets take as many rows as their longest axis. A feature's stretches stay in order: only its last is
+  // short.
+  std::vector<std::uint64_t> keys;
+  for (const Stretch& stretch : stretches) keys.push_back(~std::uint64_t{stretch.count});
+  std::vector<Stretch> sorted;
+  for (const std::uint32_t i : order_of(keys)) sorted.push_back(stretches[i]);
+  for (const Stretch& stretch : sorted) {
     features[stretch.feature].axes.push_back(out.axes.size());
     add_blocks(out, stretch);
   }
-  if (!stretches.empty()) add_octets(out, stretches);
+  if (!sorted.empty()) add_octets(out, sorted);
   return true;
 }
 
@@ -129,10 +149,11 @@ std::optional<BinnedForest> make_binned_forest(const Forest& forest) {
   BinnedForest out;
   std::vector<FeatureEdges> features;
   if (!add_axes(forest, features, out)) return std::nullopt;
-  std::vector<Tree> trees = forest.trees;
   // Trees of like size together: a group takes as many steps as its largest tree.
-  std::stable_sort(trees.begin(), trees.end(),
-                   [](const Tree& a, const Tree& b) { return a.node_count > b.node_count; });
+  std::vector<std::uint64_t> keys;
+  for (const Tree& tree : forest.trees) keys.push_back(~std::uint64_t{tree.node_count});
+  std::vector<Tree> trees;
+  for (const std::uint32_t i : order_of(keys)) trees.push_back(forest.trees[i]);
   if (trees.empty() || trees[0].leaf_count > kMaxLeaves) return std::nullopt;
   out.leaves.push_back(0);  // of lanes without a tree
   for (std::size_t i = 0; i < trees.size(); i += kLanes) {

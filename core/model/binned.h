@@ -10,18 +10,18 @@
 // when the node is on the row's path. After the last node leaf is the exit leaf: no branches, no gathers,
 // four loads a step.
 //
-// Bins and indices are stored as signed bytes, 128 less, because AVX2 compares only those. A missing value has
-// bin 255 (above every index: right) in the first 64 columns and bin 0 (never above: left) in the second 64;
-// a node whose NaN goes to the true branch reads the second.
+// Bins and indices are stored as signed bytes, 128 less, because AVX2 compares only those. A missing value
+// has bin 255 (above every index: right) in the first 64 columns and bin 0 (never above: left) in the second
+// 64; a node whose NaN goes to the true branch reads the second.
 //
 // Binning has two forms. By octets: eight axes side by side, each of their edges compared with all eight at
 // once; nothing to add up across lanes, which is the cheapest while features have few edges. By blocks: one
 // axis at a time, first among every sixteenth edge, then among sixteen.
 //
 // Invariants: columns < 128, bins and indices ≤ 254 (before 128 is taken), every leaf number below its tree's
-// number of leaves; a padding step has rank 255 and never fires, so that an unused lane stays at leaf 0, whose
-// place is one leaf of zero; both groups of a pair (2k, 2k+1) have equally many steps. Thread safety: immutable
-// after it is built and read_from.
+// number of leaves; a padding step has rank 255 and never fires, so that an unused lane stays at leaf 0,
+// whose place is one leaf of zero; both groups of a pair (2k, 2k+1) have equally many steps. Thread safety:
+// immutable after it is built and read_from.
 #pragma once
 
 #include <cstdint>
@@ -75,7 +75,7 @@ struct BinnedForest {
   };
   struct Group {
     std::uint32_t first_step, steps;
-    std::uint32_t trees;          // lanes in use, from lane 0
+    std::uint32_t trees;             // lanes in use, from lane 0
     std::uint32_t steps_of_half[2];  // what the first and the second half of the lanes need of them
   };
 
@@ -107,7 +107,8 @@ inline std::int64_t add_leaves(const BinnedForest& forest, const BinnedForest::G
     REELSENSE_UNROLL
     for (std::size_t i = 0; i < kTogether; ++i) {
       sum += leaves[place[i]];
-      // Compilers turn scattered loads into vectors, at several times the instructions: keep the sum in one register.
+      // Compilers turn scattered loads into vectors, at several times the instructions: keep the sum in one
+      // register.
       __asm__("" : "+r"(sum));
     }
   }

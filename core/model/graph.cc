@@ -43,7 +43,7 @@ class GraphReader {
     if (status) status = choose_output();
     for (std::size_t i = 0; status && i < model_.nodes.size(); ++i) status = read_node(model_.nodes[i]);
     if (status) status = finish();
-    if (!status) return status.error();
+    if (!status) return status.failure();
     return std::move(pipeline_);
   }
 
@@ -73,7 +73,7 @@ class GraphReader {
   bool is_current(const Value& value) const {
     return value.kind == Value::Kind::kFeatures && value.prepared == pipeline_.preparation.size();
   }
-  static Error unsupported(const OnnxNode& node, const std::string& reason) {
+  static Failure unsupported(const OnnxNode& node, const Message& reason) {
     return node.error(ErrorCode::kUnsupported, reason);
   }
 
@@ -88,22 +88,20 @@ class GraphReader {
 Status GraphReader::read_input() {
   for (const OnnxTensor& tensor : model_.initializers) {
     if (find(tensor.name) != nullptr)
-      return Error{ErrorCode::kCorrupt, "two values named " + quoted(tensor.name)};
+      return make_error(ErrorCode::kCorrupt, {"two values named {}", in_quotes(tensor.name)});
     values_.push_back({tensor.name, Value::Kind::kConstant, 0, {}, &tensor});
   }
   if (model_.inputs.size() != 1) {
-    return Error{ErrorCode::kUnsupported,
-                 std::to_string(model_.inputs.size()) + " graph inputs, expected one"};
+    return make_error(ErrorCode::kUnsupported, {"{} graph inputs, expected one", model_.inputs.size()});
   }
   const OnnxValue& input = model_.inputs[0];
   if (!input.is_tensor || input.elem_type != kTypeFloat || input.dims.size() != 2 || input.dims[1] < 1) {
-    return Error{ErrorCode::kUnsupported,
-                 "graph input " + quoted(input.name) + " is not a float tensor [N, F]"};
+    return make_error(ErrorCode::kUnsupported,
+                      {"graph input {} is not a float tensor [N, F]", in_quotes(input.name)});
   }
   if (static_cast<std::uint64_t>(input.dims[1]) > limits_.inputs) {
-    return Error{ErrorCode::kLimit, "graph input " + quoted(input.name) + " has " +
-                                        std::to_string(input.dims[1]) + " features, more than " +
-                                        std::to_string(limits_.inputs)};
+    return make_error(ErrorCode::kLimit, {"graph input {} has {} features, more than {}",
+                                          in_quotes(input.name), input.dims[1], limits_.inputs});
   }
   pipeline_.inputs = static_cast<std::size_t>(input.dims[1]);
   define(input.name, Value::Kind::kFeatures);
@@ -120,30 +118,29 @@ Status GraphReader::choose_output() {
     ++candidates;
   }
   if (candidates == 1) return ok_status();
-  return Error{ErrorCode::kUnsupported,
-               std::to_string(candidates) + " float outputs of the graph, expected one"};
+  return make_error(ErrorCode::kUnsupported, {"{} float outputs of the graph, expected one", candidates});
 }
 
 Status GraphReader::check_names(const OnnxNode& node) {
   if (node.outputs.empty() || node.inputs.empty()) {
-    return node.error(ErrorCode::kCorrupt, "no inputs or no outputs");
+    return node.error(ErrorCode::kCorrupt, {"no inputs or no outputs"});
   }
   for (const std::string_view name : node.inputs) {
     if (find(name) == nullptr) {
-      return node.error(ErrorCode::kCorrupt, "input " + quoted(name) + " is not defined before it is used");
+      return node.error(ErrorCode::kCorrupt, {"input {} is not defined before it is used", in_quotes(name)});
     }
   }
   for (const std::string_view name : node.outputs) {
     if (find(name) != nullptr)
-      return node.error(ErrorCode::kCorrupt, "output " + quoted(name) + " is defined twice");
+      return node.error(ErrorCode::kCorrupt, {"output {} is defined twice", in_quotes(name)});
   }
   return ok_status();
 }
 
 Status GraphReader::read_node(const OnnxNode& node) {
   if (!known(node)) {
-    return unsupported(node, "operator " + quoted(node.op_type) + " of domain " + quoted(node.domain) +
-                                 " is not one that this engine reads");
+    return unsupported(node, {"operator {} of domain {} is not one that this engine reads",
+                              in_quotes(node.op_type), in_quotes(node.domain)});
   }
   if (Status status = check_names(node); !status) return status;
   const bool from_model = node.op_type.starts_with("TreeEnsemble") || node.op_type.starts_with("Linear");
@@ -172,28 +169,28 @@ Status GraphReader::read_node(const OnnxNode& node) {
     case Value::Kind::kScores:
       return read_scores_node(node, input);
     default:
-      return unsupported(node, "applied to a constant");
+      return unsupported(node, {"applied to a constant"});
   }
 }
 
 Status GraphReader::read_model_node(const OnnxNode& node) {
   if (!is_current(*find(node.inputs[0])))
-    return unsupported(node, "its input is not the (last prepared) features");
-  if (has_scorer_) return unsupported(node, "a second model in one graph");
+    return unsupported(node, {"its input is not the (last prepared) features"});
+  if (has_scorer_) return unsupported(node, {"a second model in one graph"});
   has_scorer_ = true;
   const bool classifier = node.op_type.ends_with("Classifier");
   if (node.inputs.size() != 1 || node.outputs.size() != (classifier ? 2u : 1u)) {
-    return node.error(ErrorCode::kCorrupt, "an unexpected number of inputs or outputs");
+    return node.error(ErrorCode::kCorrupt, {"an unexpected number of inputs or outputs"});
   }
   if (classifier) define(node.outputs[0], Value::Kind::kOther);
   if (node.op_type.starts_with("TreeEnsemble")) {
     Result<TreeEnsemble> trees = read_tree_ensemble(node, pipeline_.inputs, limits_);
-    if (!trees) return trees.error();
+    if (!trees) return trees.failure();
     pipeline_.scorer = std::move(trees.value().forest);
     define(node.outputs.back(), Value::Kind::kScores, std::move(trees.value().output));
   } else {
     Result<LinearNode> linear = read_linear(node, pipeline_.inputs);
-    if (!linear) return linear.error();
+    if (!linear) return linear.failure();
     pipeline_.scorer = std::move(linear.value().linear);
     define(node.outputs.back(), Value::Kind::kScores, std::move(linear.value().output));
   }
@@ -201,31 +198,31 @@ Status GraphReader::read_model_node(const OnnxNode& node) {
 }
 
 Status GraphReader::add_pre(const OnnxNode& node, const Value& input, PreOp op) {
-  if (has_scorer_ || !is_current(input)) return unsupported(node, "not in one line with the nodes before it");
-  if (pipeline_.preparation.size() == kMaxPreOps) return unsupported(node, "too many preparing nodes");
+  if (has_scorer_ || !is_current(input))
+    return unsupported(node, {"not in one line with the nodes before it"});
+  if (pipeline_.preparation.size() == kMaxPreOps) return unsupported(node, {"too many preparing nodes"});
   if (pipeline_.inputs > kMaxPreparedInputs) {
-    return node.error(ErrorCode::kLimit,
-                      "preparation of more than " + std::to_string(kMaxPreparedInputs) + " features");
+    return node.error(ErrorCode::kLimit, {"preparation of more than {} features", kMaxPreparedInputs});
   }
   pipeline_.preparation.push_back(std::move(op));
   return ok_status();
 }
 
 Status GraphReader::read_features_node(const OnnxNode& node, const Value& input) {
-  if (node.inputs.size() != 1) return node.error(ErrorCode::kCorrupt, "more than one input");
+  if (node.inputs.size() != 1) return node.error(ErrorCode::kCorrupt, {"more than one input"});
   if (is_any(node.op_type, {"Scaler", "Imputer", "Normalizer"})) {
     Result<PreOp> op = read_preparation(node, pipeline_.inputs);
-    if (!op) return op.error();
+    if (!op) return op.failure();
     if (Status status = add_pre(node, input, std::move(op).value()); !status) return status;
   } else if (!is_any(node.op_type, {"Identity", "Cast"}) || !is_current(input)) {
-    return unsupported(node, "applied to the features");
+    return unsupported(node, {"applied to the features"});
   }
   define(node.outputs[0], Value::Kind::kFeatures);
   return ok_status();
 }
 
 Status GraphReader::read_scores_node(const OnnxNode& node, const Value& input) {
-  if (node.inputs.size() != 1) return node.error(ErrorCode::kCorrupt, "more than one input");
+  if (node.inputs.size() != 1) return node.error(ErrorCode::kCorrupt, {"more than one input"});
   ScoreColumns scores = input.scores;
   if (node.op_type == "Sigmoid") {
     for (Column& column : scores.columns) column.push_back({PostOp::Kind::kSigmoid, 0});
@@ -236,9 +233,9 @@ Status GraphReader::read_scores_node(const OnnxNode& node, const Value& input) {
     if (Status status = read.finish(); !status) return status;
     // Two probabilities that sum to one are their own L1 norm.
     if (norm != "L1" || !scores.complementary)
-      return unsupported(node, "normalizes scores that do not sum to one");
+      return unsupported(node, {"normalizes scores that do not sum to one"});
   } else if (node.op_type != "Identity" && node.op_type != "Cast") {
-    return unsupported(node, "applied to the score");
+    return unsupported(node, {"applied to the score"});
   }
   define(node.outputs[0], Value::Kind::kScores, std::move(scores));
   return ok_status();
@@ -247,28 +244,28 @@ Status GraphReader::read_scores_node(const OnnxNode& node, const Value& input) {
 // Mul, Add, Sub, Div of features or scores and a constant.
 Status GraphReader::read_arithmetic(const OnnxNode& node) {
   if (node.inputs.size() != 2 || !node.attributes.empty()) {
-    return node.error(ErrorCode::kCorrupt, "expected two inputs and no attributes");
+    return node.error(ErrorCode::kCorrupt, {"expected two inputs and no attributes"});
   }
   const bool constant_first = find(node.inputs[0])->kind == Value::Kind::kConstant;
   const Value constant = *find(node.inputs[constant_first ? 0 : 1]);
   const Value input = *find(node.inputs[constant_first ? 1 : 0]);
   const bool on_scores = input.kind == Value::Kind::kScores;
   if (constant.kind != Value::Kind::kConstant || (!on_scores && input.kind != Value::Kind::kFeatures)) {
-    return unsupported(node, "expected features or a score, and a constant");
+    return unsupported(node, {"expected features or a score, and a constant"});
   }
   Result<std::vector<double>> numbers = tensor_values(*constant.constant, kMaxConstantValues);
-  if (!numbers) return node.error(numbers.error().code, numbers.error().message);
+  if (!numbers) return node.error(numbers.error().code, {"{}", numbers.error().message});
   const std::vector<double>& c = numbers.value();
   if (c.size() != 1 && (on_scores || c.size() != pipeline_.inputs || constant.constant->dims.back() == 1)) {
-    return unsupported(node, "a constant of " + std::to_string(c.size()) + " elements");
+    return unsupported(node, {"a constant of {} elements", c.size()});
   }
   for (const double v : c) {
-    if (!std::isfinite(v)) return node.error(ErrorCode::kCorrupt, "a constant that is not finite");
+    if (!std::isfinite(v)) return node.error(ErrorCode::kCorrupt, {"a constant that is not finite"});
   }
   const bool reversed = constant_first && is_any(node.op_type, {"Sub", "Div"});
   if (on_scores) {
     using Kind = PostOp::Kind;
-    if (reversed && node.op_type == "Div") return unsupported(node, "divides a constant by the score");
+    if (reversed && node.op_type == "Div") return unsupported(node, {"divides a constant by the score"});
     const Kind kind = node.op_type == "Mul"   ? Kind::kMultiply
                       : node.op_type == "Div" ? Kind::kDivide
                       : reversed              ? Kind::kSubtractFrom
@@ -284,7 +281,7 @@ Status GraphReader::read_arithmetic(const OnnxNode& node) {
     return ok_status();
   }
   using Kind = PreOp::Kind;
-  if (reversed) return unsupported(node, "a constant minus or divided by the features");
+  if (reversed) return unsupported(node, {"a constant minus or divided by the features"});
   PreOp op;
   op.kind = node.op_type == "Mul"   ? Kind::kMultiply
             : node.op_type == "Add" ? Kind::kAdd
@@ -299,22 +296,22 @@ Status GraphReader::read_arithmetic(const OnnxNode& node) {
 
 // ArrayFeatureExtractor(scores, [column]); of anything else it makes labels.
 Status GraphReader::read_select(const OnnxNode& node, const Value& input) {
-  if (node.inputs.size() != 2) return node.error(ErrorCode::kCorrupt, "expected two inputs");
+  if (node.inputs.size() != 2) return node.error(ErrorCode::kCorrupt, {"expected two inputs"});
   const Value* index = find(node.inputs[1]);
   if (input.kind != Value::Kind::kScores) {
     define(node.outputs[0], Value::Kind::kOther);
     return ok_status();
   }
-  if (index->kind != Value::Kind::kConstant) return unsupported(node, "the column is not a constant");
+  if (index->kind != Value::Kind::kConstant) return unsupported(node, {"the column is not a constant"});
   Result<std::vector<double>> numbers = tensor_values(*index->constant, 1);
-  if (!numbers) return node.error(numbers.error().code, numbers.error().message);
+  if (!numbers) return node.error(numbers.error().code, {"{}", numbers.error().message});
   const std::vector<Column>& columns = input.scores.columns;
   for (std::size_t i = 0; numbers.value().size() == 1 && i < columns.size(); ++i) {
     if (numbers.value()[0] != static_cast<double>(i)) continue;
     define(node.outputs[0], Value::Kind::kScores, {{columns[i]}, false});
     return ok_status();
   }
-  return unsupported(node, "not one existing column");
+  return unsupported(node, {"not one existing column"});
 }
 
 Status GraphReader::read_concat(const OnnxNode& node) {
@@ -322,12 +319,12 @@ Status GraphReader::read_concat(const OnnxNode& node) {
   const std::int64_t axis = read.integer("axis", 0);
   if (Status status = read.finish(); !status) return status;
   if (node.inputs.size() != 2 || (axis != 1 && axis != -1))
-    return unsupported(node, "expected two inputs side by side");
+    return unsupported(node, {"expected two inputs side by side"});
   ScoreColumns scores;
   for (const std::string_view name : node.inputs) {
     const Value* input = find(name);
     if (input->kind != Value::Kind::kScores || input->scores.columns.size() != 1) {
-      return unsupported(node, "input " + quoted(name) + " is not one score");
+      return unsupported(node, {"input {} is not one score", in_quotes(name)});
     }
     scores.columns.push_back(input->scores.columns[0]);
   }
@@ -337,17 +334,18 @@ Status GraphReader::read_concat(const OnnxNode& node) {
 
 Status GraphReader::finish() {
   const Value* output = find(wanted_);
-  const std::string who = "graph output " + quoted(wanted_);
-  if (output == nullptr) return Error{ErrorCode::kCorrupt, who + " is not made by any node"};
-  if (output->kind != Value::Kind::kScores) return Error{ErrorCode::kUnsupported, who + " is not a score"};
+  const std::string who = to_text({"graph output {}", in_quotes(wanted_)});
+  if (output == nullptr) return make_error(ErrorCode::kCorrupt, {"{} is not made by any node", who});
+  if (output->kind != Value::Kind::kScores)
+    return make_error(ErrorCode::kUnsupported, {"{} is not a score", who});
   pipeline_.post = output->scores.columns.back();
   if (pipeline_.post.size() > kMaxPostOps)
-    return Error{ErrorCode::kUnsupported, who + " takes too many steps"};
+    return make_error(ErrorCode::kUnsupported, {"{} takes too many steps", who});
   for (const PostOp& op : pipeline_.post) {
     if (op.kind == PostOp::Kind::kLost)
-      return Error{ErrorCode::kUnsupported, who + " is made from class 0's score"};
+      return make_error(ErrorCode::kUnsupported, {"{} is made from class 0's score", who});
     if (op.kind == PostOp::Kind::kDivide && op.value == 0) {
-      return Error{ErrorCode::kCorrupt, who + " is divided by zero"};
+      return make_error(ErrorCode::kCorrupt, {"{} is divided by zero", who});
     }
   }
   return ok_status();

@@ -22,7 +22,8 @@ struct Bins {
   bool missing;
 };
 
-// Columns beyond the last axis are loaded too, and never looked up. Written out: `Bins{}` is a slow string store.
+// Columns beyond the last axis are loaded too, and never looked up. Written out: `Bins{}` is a slow string
+// store.
 REELSENSE_AVX2 inline void clear(Bins& bins) noexcept {
   REELSENSE_UNROLL
   for (std::size_t i = 0; i < kMaxAxes; i += 32) {

@@ -100,7 +100,8 @@ REELSENSE_AVX512 inline void exit_leaves(const BinnedForest::Step* first, const 
   REELSENSE_UNROLL
   for (int g = 0; g < kGroups; ++g) {
     REELSENSE_UNROLL
-    for (int r = 0; r < kRows; ++r) store_places(leaf[g][r], first_leaf + kLanes * static_cast<std::size_t>(g), out[g][r]);
+    for (int r = 0; r < kRows; ++r)
+      store_places(leaf[g][r], first_leaf + kLanes * static_cast<std::size_t>(g), out[g][r]);
   }
 }
 
@@ -128,7 +129,8 @@ REELSENSE_AVX512 inline void sum_rows(const BinnedForest& forest, const float* r
     }
   }
   if (g < groups.size()) {
-    exit_leaves<1, kRows>(steps + groups[g].first_step, nullptr, groups[g].steps, bins, first_leaf + kLanes * g, places);
+    exit_leaves<1, kRows>(steps + groups[g].first_step, nullptr, groups[g].steps, bins,
+                          first_leaf + kLanes * g, places);
     for (int r = 0; r < kRows; ++r) sums[r] += add_leaves(forest, groups[g], places[0][r]);
   }
 }

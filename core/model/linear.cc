@@ -40,26 +40,25 @@ Result<LinearNode> read_linear(const OnnxNode& node, std::size_t inputs) {
     const std::vector<std::string_view> names = read.strings("classlabels_strings");
     const bool binary = labels == std::vector<std::int64_t>{0, 1} && names.empty();
     if (!binary && !(labels.empty() && names.size() == 2)) {
-      read.fail(ErrorCode::kUnsupported, "class labels other than 0 and 1, or two strings");
+      read.fail(ErrorCode::kUnsupported, {"class labels other than 0 and 1, or two strings"});
     }
     read.ignore("multi_class");  // has no effect on two classes
   } else if (read.integer("targets", 1) != 1) {
-    read.fail(ErrorCode::kUnsupported, "more than one target");
+    read.fail(ErrorCode::kUnsupported, {"more than one target"});
   }
-  if (Status status = read.finish(); !status) return status.error();
+  if (Status status = read.finish(); !status) return status.failure();
   const std::size_t rows = classifier ? intercepts.size() : 1;
   if (rows < 1 || rows > 2 || coefficients.size() != rows * inputs || intercepts.size() > rows) {
-    return node.error(ErrorCode::kCorrupt, std::to_string(coefficients.size()) + " coefficients and " +
-                                               std::to_string(intercepts.size()) + " intercepts for " +
-                                               std::to_string(inputs) + " features");
+    return node.error(ErrorCode::kCorrupt, {"{} coefficients and {} intercepts for {} features",
+                                            coefficients.size(), intercepts.size(), inputs});
   }
   if (!all_finite(coefficients) || !all_finite(intercepts)) {
-    return node.error(ErrorCode::kCorrupt, "a coefficient or intercept is not finite");
+    return node.error(ErrorCode::kCorrupt, {"a coefficient or intercept is not finite"});
   }
   const bool logistic = transform == "LOGISTIC";
   const bool softmax = transform == "SOFTMAX" && rows == 2;
   if (transform != "NONE" && !(classifier && (logistic || softmax))) {
-    return node.error(ErrorCode::kUnsupported, "post_transform " + quoted(transform));
+    return node.error(ErrorCode::kUnsupported, {"post_transform {}", in_quotes(transform)});
   }
   LinearNode out;
   // The last row of coefficients is class 1's (or the only one's).
@@ -88,25 +87,24 @@ Result<PreOp> read_preparation(const OnnxNode& node, std::size_t inputs) {
   AttributeReader read(node, inputs);
   PreOp op;
   const auto fits = [inputs](const std::vector<double>& v) { return v.size() == 1 || v.size() == inputs; };
-  const Error wrong =
-      node.error(ErrorCode::kCorrupt, "attribute lengths are neither 1 nor " + std::to_string(inputs));
+  const Error wrong = node.error(ErrorCode::kCorrupt, {"attribute lengths are neither 1 nor {}", inputs});
   if (node.op_type == "Scaler") {
     const std::vector<double> offset = read.reals("offset");
     const std::vector<double> scale = read.reals("scale");
-    if (Status status = read.finish(); !status) return status.error();
+    if (Status status = read.finish(); !status) return status.failure();
     if (!fits(offset) || offset.size() != scale.size()) return wrong;
     op = {PreOp::Kind::kScale, spread(offset, inputs), spread(scale, inputs)};
   } else if (node.op_type == "Imputer") {
     const std::vector<double> values = read.reals("imputed_value_floats");
     // The default is 0 by the specification.
     const double replaced = read.real("replaced_value_float", 0.0);
-    if (Status status = read.finish(); !status) return status.error();
+    if (Status status = read.finish(); !status) return status.failure();
     if (!fits(values)) return wrong;
     const auto kind = std::isnan(replaced) ? PreOp::Kind::kImputeNan : PreOp::Kind::kImputeValue;
     op = {kind, spread(values, inputs), spread({replaced}, inputs)};
   } else {
     const std::string_view norm = read.string("norm", "MAX");
-    if (Status status = read.finish(); !status) return status.error();
+    if (Status status = read.finish(); !status) return status.failure();
     if (norm == "MAX")
       op.kind = PreOp::Kind::kNormalizeMax;
     else if (norm == "L1")
@@ -114,7 +112,7 @@ Result<PreOp> read_preparation(const OnnxNode& node, std::size_t inputs) {
     else if (norm == "L2")
       op.kind = PreOp::Kind::kNormalizeL2;
     else
-      return node.error(ErrorCode::kUnsupported, "norm " + quoted(norm));
+      return node.error(ErrorCode::kUnsupported, {"norm {}", in_quotes(norm)});
   }
   return op;
 }

@@ -20,9 +20,7 @@ constexpr std::int64_t kMaxMlOpset = 5;
 
 Status check_versions(const model::OnnxModel& onnx) {
   const auto unsupported = [](const char* what, std::int64_t found, std::int64_t low, std::int64_t high) {
-    return Error{ErrorCode::kUnsupported, std::string(what) + " " + std::to_string(found) +
-                                              ", this engine reads " + std::to_string(low) + " to " +
-                                              std::to_string(high)};
+    return make_error(ErrorCode::kUnsupported, {"{} {}, this engine reads {} to {}", what, found, low, high});
   };
   if (onnx.ir_version < kMinIr || onnx.ir_version > kMaxIr) {
     return unsupported("ONNX IR version", onnx.ir_version, kMinIr, kMaxIr);
@@ -59,14 +57,14 @@ std::string_view ModelInfo::find(std::string_view key) const noexcept {
 
 Result<Model> Model::parse(std::span<const std::uint8_t> bytes, const ModelLimits& limits) {
   if (bytes.size() > limits.file_bytes) {
-    return Error{ErrorCode::kLimit, "the model has " + std::to_string(bytes.size()) + " bytes, more than " +
-                                        std::to_string(limits.file_bytes)};
+    return make_error(ErrorCode::kLimit,
+                      {"the model has {} bytes, more than {}", bytes.size(), limits.file_bytes});
   }
   Result<model::OnnxModel> onnx = model::read_onnx(bytes);
-  if (!onnx) return onnx.error();
-  if (Status status = check_versions(onnx.value()); !status) return status.error();
+  if (!onnx) return onnx.failure();
+  if (Status status = check_versions(onnx.value()); !status) return status.failure();
   Result<model::Pipeline> pipeline = model::build_pipeline(onnx.value(), limits);
-  if (!pipeline) return pipeline.error();
+  if (!pipeline) return pipeline.failure();
   ModelInfo info = describe(onnx.value(), pipeline.value());
   model::Scorer scorer(std::move(pipeline).value());
   return Model(std::unique_ptr<Impl>(new Impl{std::move(info), std::move(scorer)}));

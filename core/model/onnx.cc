@@ -6,11 +6,11 @@
 namespace reelsense::model {
 namespace {
 
-Error corrupt(const std::string& what) {
-  return {ErrorCode::kCorrupt, what + " is cut or malformed"};
+Failure corrupt(const Message& what) {
+  return make_error(ErrorCode::kCorrupt, {"{} is cut or malformed", what});
 }
-Error too_many(const std::string& what, std::size_t limit) {
-  return {ErrorCode::kLimit, "more than " + std::to_string(limit) + " " + what};
+Failure too_many(const Message& what, std::size_t limit) {
+  return make_error(ErrorCode::kLimit, {"more than {} {}", limit, what});
 }
 
 bool is_string(const ProtoField& field, std::uint32_t number) {
@@ -21,16 +21,16 @@ Status read_shape(Bytes message, std::vector<std::int64_t>& dims) {
   ProtoReader shape(message);
   for (ProtoField field; shape.next(field);) {
     if (!field.is(1, WireType::kLength)) continue;
-    if (dims.size() == kMaxDims) return too_many("dimensions of a value", kMaxDims);
+    if (dims.size() == kMaxDims) return too_many({"dimensions of a value"}, kMaxDims);
     std::int64_t extent = -1;
     ProtoReader dim(field.bytes);
     for (ProtoField d; dim.next(d);) {
       if (d.is(1, WireType::kVarint)) extent = d.integer();
     }
-    if (!dim.ok()) return corrupt("a value's shape");
+    if (!dim.ok()) return corrupt({"a value's shape"});
     dims.push_back(extent);
   }
-  return shape.ok() ? ok_status() : Status(corrupt("a value's shape"));
+  return shape.ok() ? ok_status() : Status(corrupt({"a value's shape"}));
 }
 
 Result<OnnxValue> read_value(Bytes message) {
@@ -41,7 +41,7 @@ Result<OnnxValue> read_value(Bytes message) {
     if (is_string(field, 1)) value.name = text(field.bytes);
     if (is_string(field, 2)) type = field.bytes;
   }
-  if (!info.ok()) return corrupt("a graph input or output");
+  if (!info.ok()) return corrupt({"a graph input or output"});
   Bytes tensor;
   ProtoReader type_reader(type);
   for (ProtoField field; type_reader.next(field);) {
@@ -54,10 +54,11 @@ Result<OnnxValue> read_value(Bytes message) {
     if (field.is(1, WireType::kVarint)) value.elem_type = field.integer();
     if (is_string(field, 2)) {
       value.dims.clear();
-      if (Status status = read_shape(field.bytes, value.dims); !status) return status.error();
+      if (Status status = read_shape(field.bytes, value.dims); !status) return status.failure();
     }
   }
-  if (!type_reader.ok() || !tensor_reader.ok()) return corrupt("the type of value " + quoted(value.name));
+  if (!type_reader.ok() || !tensor_reader.ok())
+    return corrupt({"the type of value {}", in_quotes(value.name)});
   return value;
 }
 
@@ -98,15 +99,15 @@ Result<OnnxNode> read_node(Bytes message, std::size_t index) {
         break;
     }
   }
-  if (too_large) return node.error(ErrorCode::kLimit, "too many inputs, outputs or attributes");
-  if (!reader.ok()) return node.error(ErrorCode::kCorrupt, "the message is cut or malformed");
+  if (too_large) return node.error(ErrorCode::kLimit, {"too many inputs, outputs or attributes"});
+  if (!reader.ok()) return node.error(ErrorCode::kCorrupt, {"the message is cut or malformed"});
   for (OnnxAttribute& attribute : node.attributes) {
     ProtoReader body(attribute.body);
     for (ProtoField field; body.next(field);) {
       if (is_string(field, 1)) attribute.name = text(field.bytes);
     }
     if (!body.ok()) {
-      return node.error(ErrorCode::kCorrupt, "attribute " + quoted(attribute.name) + " is cut or malformed");
+      return node.error(ErrorCode::kCorrupt, {"attribute {} is cut or malformed", in_quotes(attribute.name)});
     }
   }
   return node;
@@ -115,8 +116,8 @@ Result<OnnxNode> read_node(Bytes message, std::size_t index) {
 // One element of a graph's list: reads it, or keeps the first error.
 template <class T>
 Status append(std::vector<T>& list, Result<T> item, const char* what, std::size_t limit) {
-  if (!item) return item.error();
-  if (list.size() == limit) return too_many(what, limit);
+  if (!item) return item.failure();
+  if (list.size() == limit) return too_many({"{}", what}, limit);
   list.push_back(std::move(item).value());
   return ok_status();
 }
@@ -141,13 +142,13 @@ Status read_graph(Bytes message, OnnxModel& model) {
         status = append(model.outputs, read_value(field.bytes), "graph outputs", kMaxGraphValues);
         break;
       case 15:
-        return Error{ErrorCode::kUnsupported, "sparse initializers"};
+        return make_error(ErrorCode::kUnsupported, {"sparse initializers"});
       default:
         break;
     }
     if (!status) return status;
   }
-  if (!reader.ok()) return corrupt("the graph");
+  if (!reader.ok()) return corrupt({"the graph"});
   // Files before IR version 4 list initializers among the inputs.
   std::erase_if(model.inputs, [&model](const OnnxValue& input) {
     return std::any_of(model.initializers.begin(), model.initializers.end(),
@@ -164,7 +165,7 @@ Status read_opset(Bytes message, OnnxModel& model) {
     if (is_string(field, 1)) domain = text(field.bytes);
     if (field.is(2, WireType::kVarint)) version = field.integer();
   }
-  if (!reader.ok()) return corrupt("an opset import");
+  if (!reader.ok()) return corrupt({"an opset import"});
   if (domain.empty() || domain == "ai.onnx") model.opset = version;
   if (domain == "ai.onnx.ml") model.ml_opset = version;
   return ok_status();
@@ -177,8 +178,8 @@ Status read_metadata(Bytes message, OnnxModel& model) {
     if (is_string(field, 1)) entry.first = text(field.bytes);
     if (is_string(field, 2)) entry.second = text(field.bytes);
   }
-  if (!reader.ok()) return corrupt("a metadata entry");
-  if (model.metadata.size() == kMaxMetadata) return too_many("metadata entries", kMaxMetadata);
+  if (!reader.ok()) return corrupt({"a metadata entry"});
+  if (model.metadata.size() == kMaxMetadata) return too_many({"metadata entries"}, kMaxMetadata);
   model.metadata.push_back(entry);
   return ok_status();
 }
@@ -199,41 +200,31 @@ Result<OnnxTensor> read_tensor(Bytes message) {
       ProtoReader packed(field.bytes);
       std::uint64_t extent = 0;
       while (!packed.at_end() && packed.next_varint(extent)) add_dim(extent);
-      if (!packed.ok()) return corrupt("a tensor's dimensions");
+      if (!packed.ok()) return corrupt({"a tensor's dimensions"});
     }
     if (field.is(2, WireType::kVarint)) tensor.data_type = field.integer();
     if (is_string(field, 8)) tensor.name = text(field.bytes);
     external |= field.number == 3 || field.number == 13 || (field.number == 14 && field.value != 0);
   }
-  if (!reader.ok()) return corrupt("tensor " + quoted(tensor.name));
-  if (tensor.dims.size() > kMaxDims) return too_many("dimensions of tensor " + quoted(tensor.name), kMaxDims);
+  if (!reader.ok()) return corrupt({"tensor {}", in_quotes(tensor.name)});
+  if (tensor.dims.size() > kMaxDims)
+    return too_many({"dimensions of tensor {}", in_quotes(tensor.name)}, kMaxDims);
   if (external) {
-    return Error{ErrorCode::kUnsupported, "tensor " + quoted(tensor.name) + " keeps its data elsewhere"};
+    return make_error(ErrorCode::kUnsupported,
+                      {"tensor {} keeps its data elsewhere", in_quotes(tensor.name)});
   }
   return tensor;
 }
 
-std::string quoted(std::string_view name) {
-  constexpr std::size_t kLongest = 64;
-  std::string out = "\"";
-  for (const char c : name.substr(0, kLongest)) out += (c < 0x20 || c > 0x7e || c == '"') ? '?' : c;
-  out += name.size() > kLongest ? "…\"" : "\"";
-  return out;
+std::string OnnxNode::label() const {
+  const std::string op = to_text({"{}", in_quotes(op_type)});
+  const std::string_view bare(op.data() + 1, op.size() - 2);
+  if (name.empty()) return to_text({"node #{} ({})", index, bare});
+  return to_text({"node {} ({})", in_quotes(name), bare});
 }
 
-std::string OnnxNode::label() const {
-  std::string out = "node ";
-  if (name.empty()) {
-    out += '#';
-    out += std::to_string(index);
-  } else {
-    out += quoted(name);
-  }
-  const std::string op = quoted(op_type);
-  out += " (";
-  out.append(op, 1, op.size() - 2);
-  out += ')';
-  return out;
+Failure OnnxNode::error(ErrorCode code, const Message& reason) const {
+  return make_error(code, {"{}: {}", label(), reason});
 }
 
 Result<OnnxModel> read_onnx(Bytes file) {
@@ -250,7 +241,7 @@ Result<OnnxModel> read_onnx(Bytes file) {
         model.producer = text(field.bytes);
         break;
       case 7:
-        if (has_graph) return Error{ErrorCode::kCorrupt, "two graphs in one model"};
+        if (has_graph) return make_error(ErrorCode::kCorrupt, {"two graphs in one model"});
         has_graph = true;
         graph = field.bytes;
         break;
@@ -261,17 +252,17 @@ Result<OnnxModel> read_onnx(Bytes file) {
         status = read_metadata(field.bytes, model);
         break;
       case 20:
-        return Error{ErrorCode::kUnsupported, "training information in the model"};
+        return make_error(ErrorCode::kUnsupported, {"training information in the model"});
       case 25:
-        return Error{ErrorCode::kUnsupported, "model-local functions"};
+        return make_error(ErrorCode::kUnsupported, {"model-local functions"});
       default:
         break;
     }
-    if (!status) return status.error();
+    if (!status) return status.failure();
   }
-  if (!reader.ok()) return corrupt("the model (not an ONNX ModelProto?)");
-  if (!has_graph) return Error{ErrorCode::kCorrupt, "no graph in the file (not an ONNX ModelProto?)"};
-  if (Status status = read_graph(graph, model); !status) return status.error();
+  if (!reader.ok()) return corrupt({"the model (not an ONNX ModelProto?)"});
+  if (!has_graph) return make_error(ErrorCode::kCorrupt, {"no graph in the file (not an ONNX ModelProto?)"});
+  if (Status status = read_graph(graph, model); !status) return status.failure();
   return model;
 }
 

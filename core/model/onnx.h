@@ -14,6 +14,7 @@
 
 #include "protobuf.h"
 #include "reelsense/base/result.h"
+#include "reelsense/base/text.h"
 
 namespace reelsense::model {
 
@@ -46,9 +47,7 @@ struct OnnxNode {
 
   // `node "name" (op)`, or `node #3 (op)` for one without a name: the start of every error about it.
   [[nodiscard]] std::string label() const;
-  [[nodiscard]] Error error(ErrorCode code, const std::string& reason) const {
-    return {code, label() + ": " + reason};
-  }
+  [[nodiscard]] Failure error(ErrorCode code, const Message& reason) const;
 };
 
 struct OnnxTensor {
@@ -84,9 +83,6 @@ Result<OnnxTensor> read_tensor(Bytes message);
 // refused.
 Result<std::vector<double>> tensor_values(const OnnxTensor& tensor, std::size_t limit);
 
-// A printable, bounded form of a name that came from a file, in double quotes.
-std::string quoted(std::string_view name);
-
 // Reads a node's attributes by name and remembers the first error, so that a reader may ask for all it needs
 // and check once; finish() then also refuses an attribute that nobody asked for. Array reads stop at `limit`
 // elements, before taking memory for more.
@@ -105,9 +101,7 @@ class AttributeReader {
   void ignore(std::string_view name) { (void)find(name); }
   [[nodiscard]] bool has(std::string_view name) const noexcept;
 
-  void fail(ErrorCode code, const std::string& reason) {
-    if (!error_) error_ = node_.error(code, reason);
-  }
+  void fail(ErrorCode code, const Message& reason);
   [[nodiscard]] bool ok() const noexcept { return !error_; }
   [[nodiscard]] const Error& error() const { return *error_; }
   Status finish();

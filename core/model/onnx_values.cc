@@ -72,16 +72,16 @@ bool append_elements(const ProtoField& field, const OnnxTensor& tensor, std::siz
 }  // namespace
 
 Result<std::vector<double>> tensor_values(const OnnxTensor& tensor, std::size_t limit) {
-  const std::string who = "tensor " + quoted(tensor.name);
+  const std::string who = to_text({"tensor {}", in_quotes(tensor.name)});
   if (element_bytes(tensor.data_type) == 0) {
-    return Error{ErrorCode::kUnsupported, who + " has data type " + std::to_string(tensor.data_type) +
-                                              " (float, double and int64 are read)"};
+    return make_error(ErrorCode::kUnsupported,
+                      {"{} has data type {} (float, double and int64 are read)", who, tensor.data_type});
   }
   std::size_t count = 1;
   for (const std::int64_t extent : tensor.dims) {
-    if (extent < 0) return Error{ErrorCode::kCorrupt, who + " has a negative dimension"};
+    if (extent < 0) return make_error(ErrorCode::kCorrupt, {"{} has a negative dimension", who});
     if (extent != 0 && count > limit / static_cast<std::size_t>(extent)) {
-      return Error{ErrorCode::kLimit, who + " has more than " + std::to_string(limit) + " elements"};
+      return make_error(ErrorCode::kLimit, {"{} has more than {} elements", who, limit});
     }
     count *= static_cast<std::size_t>(extent);
   }
@@ -90,14 +90,18 @@ Result<std::vector<double>> tensor_values(const OnnxTensor& tensor, std::size_t 
   for (ProtoField field; reader.next(field);) {
     if (field.number != 9 && field.number != typed_field(tensor.data_type)) continue;
     if (!append_elements(field, tensor, limit, out)) {
-      return Error{ErrorCode::kCorrupt, who + " has malformed or too many elements"};
+      return make_error(ErrorCode::kCorrupt, {"{} has malformed or too many elements", who});
     }
   }
   if (out.size() != count) {
-    return Error{ErrorCode::kCorrupt, who + " holds " + std::to_string(out.size()) +
-                                          " elements, its shape says " + std::to_string(count)};
+    return make_error(ErrorCode::kCorrupt,
+                      {"{} holds {} elements, its shape says {}", who, out.size(), count});
   }
   return out;
+}
+
+void AttributeReader::fail(ErrorCode code, const Message& reason) {
+  if (!error_) error_ = node_.error(code, reason);
 }
 
 const OnnxAttribute* AttributeReader::find(std::string_view name) {
@@ -105,7 +109,7 @@ const OnnxAttribute* AttributeReader::find(std::string_view name) {
   for (std::size_t i = 0; i < node_.attributes.size(); ++i) {
     if (node_.attributes[i].name != name) continue;
     if (found != nullptr) {
-      fail(ErrorCode::kCorrupt, "attribute " + quoted(name) + " appears twice");
+      fail(ErrorCode::kCorrupt, {"attribute {} appears twice", in_quotes(name)});
       return nullptr;
     }
     found = &node_.attributes[i];
@@ -124,28 +128,29 @@ bool AttributeReader::has(std::string_view name) const noexcept {
 template <class Element>
 void AttributeReader::for_each(const OnnxAttribute& attribute, std::uint32_t number, WireType wire,
                                Element use) {
-  const std::string who = "attribute " + quoted(attribute.name);
+  const std::string who = to_text({"attribute {}", in_quotes(attribute.name)});
   std::size_t count = 0;
   const auto take = [&](const ProtoField& field) {
     if (count++ < limit_) return use(field), true;
-    fail(ErrorCode::kLimit, who + " has more than " + std::to_string(limit_) + " elements");
+    fail(ErrorCode::kLimit, {"{} has more than {} elements", who, limit_});
     return false;
   };
   ProtoReader reader(attribute.body);
   for (ProtoField field; reader.next(field);) {
-    if (field.number == 21) return fail(ErrorCode::kUnsupported, who + " refers to a function's attribute");
+    if (field.number == 21)
+      return fail(ErrorCode::kUnsupported, {"{} refers to a function's attribute", who});
     // Every field from `f` to `graphs` holds a value; one of another kind than asked for is a wrong attribute
     // type.
     if (field.number != number) {
       if (field.number >= 2 && field.number <= 11)
-        return fail(ErrorCode::kCorrupt, who + " has another type");
+        return fail(ErrorCode::kCorrupt, {"{} has another type", who});
       continue;
     }
     if (field.wire == wire) {
       if (!take(field)) return;
       continue;
     }
-    if (field.wire != WireType::kLength) return fail(ErrorCode::kCorrupt, who + " has another type");
+    if (field.wire != WireType::kLength) return fail(ErrorCode::kCorrupt, {"{} has another type", who});
     ProtoReader packed(field.bytes);
     ByteReader words(field.bytes);
     ProtoField item;
@@ -160,9 +165,9 @@ void AttributeReader::for_each(const OnnxAttribute& attribute, std::uint32_t num
         if (!take(item)) return;
       }
     }
-    if (!packed.ok() || !words.ok()) return fail(ErrorCode::kCorrupt, who + " is cut or malformed");
+    if (!packed.ok() || !words.ok()) return fail(ErrorCode::kCorrupt, {"{} is cut or malformed", who});
   }
-  if (!reader.ok()) fail(ErrorCode::kCorrupt, who + " is cut or malformed");
+  if (!reader.ok()) fail(ErrorCode::kCorrupt, {"{} is cut or malformed", who});
 }
 
 std::vector<std::int64_t> AttributeReader::ints(std::string_view name) {
@@ -184,9 +189,9 @@ std::vector<std::string_view> AttributeReader::strings(std::string_view name) {
 std::vector<double> AttributeReader::reals(std::string_view name) {
   std::vector<double> out;
   const OnnxAttribute* floats = find(name);
-  const OnnxAttribute* tensor = find(std::string(name) + "_as_tensor");
+  const OnnxAttribute* tensor = find(to_text({"{}_as_tensor", name}));
   if (floats != nullptr && tensor != nullptr) {
-    fail(ErrorCode::kCorrupt, "attribute " + quoted(name) + " is given twice, as floats and as a tensor");
+    fail(ErrorCode::kCorrupt, {"attribute {} is given twice, as floats and as a tensor", in_quotes(name)});
   } else if (floats != nullptr) {
     for_each(*floats, 7, WireType::kFixed32,
              [&out](const ProtoField& f) { out.push_back(float_bits(f.value)); });
@@ -198,7 +203,7 @@ std::vector<double> AttributeReader::reals(std::string_view name) {
     if (value) value.value().name = tensor->name;
     Result<std::vector<double>> values = value ? tensor_values(value.value(), limit_) : value.error();
     if (values) return std::move(values).value();
-    fail(values.error().code, values.error().message);
+    fail(values.error().code, {"{}", values.error().message});
   }
   return out;
 }
@@ -229,7 +234,7 @@ Status AttributeReader::finish() {
   for (std::size_t i = 0; i < node_.attributes.size(); ++i) {
     if ((seen_ >> i & 1) == 0) {
       return node_.error(ErrorCode::kUnsupported,
-                         "attribute " + quoted(node_.attributes[i].name) + " is not known");
+                         {"attribute {} is not known", in_quotes(node_.attributes[i].name)});
     }
   }
   return ok_status();

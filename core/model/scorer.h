@@ -1,7 +1,8 @@
 // Scores rows with a pipeline: preparation, the kernel's sum of leaves (or the linear form), post-processing.
 //
 // Every kernel gives the same bits, because sums of leaves are exact (forest.h) and all else is done here
-// once. Thread safety: immutable after construction and read_from. predict* allocates nothing; scratch is on the stack.
+// once. Thread safety: immutable after construction and read_from. predict* allocates nothing; scratch is on
+// the stack.
 #pragma once
 
 #include <optional>

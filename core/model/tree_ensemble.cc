@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "forest.h"
+#include "order.h"
 
 namespace reelsense::model {
 namespace {
@@ -54,10 +55,6 @@ struct RawEnsemble {
   [[nodiscard]] std::size_t size() const noexcept { return node_ids.size(); }
 };
 
-std::string at(std::string_view what, std::size_t i) {
-  return std::string(what) + "[" + std::to_string(i) + "]";
-}
-
 Status check_lengths(const OnnxNode& node, const RawEnsemble& raw) {
   const std::size_t n = raw.size();
   const std::size_t votes = raw.vote_ids.size();
@@ -71,16 +68,15 @@ Status check_lengths(const OnnxNode& node, const RawEnsemble& raw) {
       {"nodes_truenodeids", raw.on_true.size(), n},        {"nodes_falsenodeids", raw.on_false.size(), n},
       {prefix + "treeids", raw.vote_trees.size(), votes},  {prefix + "nodeids", raw.vote_nodes.size(), votes},
       {prefix + "weights", raw.vote_weights.size(), votes}};
-  if (n == 0) return node.error(ErrorCode::kCorrupt, "no tree nodes");
+  if (n == 0) return node.error(ErrorCode::kCorrupt, {"no tree nodes"});
   for (const auto& length : lengths) {
     if (length.size == length.wanted) continue;
-    return node.error(ErrorCode::kCorrupt, length.name + " has " + std::to_string(length.size) +
-                                               " elements, expected " + std::to_string(length.wanted));
+    return node.error(ErrorCode::kCorrupt,
+                      {"{} has {} elements, expected {}", length.name, length.size, length.wanted});
   }
   if (!raw.missing_true.empty() && raw.missing_true.size() != n) {
-    return node.error(ErrorCode::kCorrupt, "nodes_missing_value_tracks_true has " +
-                                               std::to_string(raw.missing_true.size()) +
-                                               " elements, expected " + std::to_string(n));
+    return node.error(ErrorCode::kCorrupt, {"nodes_missing_value_tracks_true has {} elements, expected {}",
+                                            raw.missing_true.size(), n});
   }
   return ok_status();
 }
@@ -111,18 +107,18 @@ Result<RawEnsemble> read_arrays(const OnnxNode& node, const ModelLimits& limits)
     const std::vector<std::string_view> names = read.strings("classlabels_strings");
     const bool binary = labels == std::vector<std::int64_t>{0, 1} && names.empty();
     if (!binary && !(labels.empty() && names.size() == 2)) {
-      read.fail(ErrorCode::kUnsupported, "class labels other than 0 and 1, or two strings");
+      read.fail(ErrorCode::kUnsupported, {"class labels other than 0 and 1, or two strings"});
     }
   } else {
     raw.aggregate = read.string("aggregate_function", "SUM");
     if (raw.aggregate != "SUM" && raw.aggregate != "AVERAGE") {
       read.fail(ErrorCode::kUnsupported,
-                "aggregate_function " + quoted(raw.aggregate) + " (SUM and AVERAGE are read)");
+                {"aggregate_function {} (SUM and AVERAGE are read)", in_quotes(raw.aggregate)});
     }
-    if (read.integer("n_targets", 1) != 1) read.fail(ErrorCode::kUnsupported, "more than one target");
+    if (read.integer("n_targets", 1) != 1) read.fail(ErrorCode::kUnsupported, {"more than one target"});
   }
-  if (Status status = read.finish(); !status) return status.error();
-  if (Status status = check_lengths(node, raw); !status) return status.error();
+  if (Status status = read.finish(); !status) return status.failure();
+  if (Status status = check_lengths(node, raw); !status) return status.failure();
   return raw;
 }
 
@@ -140,13 +136,13 @@ Result<VoteRule> vote_rule(const OnnxNode& node, const RawEnsemble& raw) {
   const std::int64_t ids = raw.classifier ? 2 : 1;
   for (std::size_t i = 0; i < raw.vote_ids.size(); ++i) {
     if (raw.vote_ids[i] < 0 || raw.vote_ids[i] >= ids) {
-      return node.error(ErrorCode::kCorrupt, at(raw.classifier ? "class_ids" : "target_ids", i) + " = " +
-                                                 std::to_string(raw.vote_ids[i]) + " is out of range");
+      return node.error(
+          ErrorCode::kCorrupt,
+          {"{}[{}] = {} is out of range", raw.classifier ? "class_ids" : "target_ids", i, raw.vote_ids[i]});
     }
     id[raw.vote_ids[i]] = true;
     all_positive = all_positive && raw.vote_weights[i] >= 0;
   }
-  const std::string transform = "post_transform " + quoted(raw.post_transform);
   const bool logistic = raw.post_transform == "LOGISTIC";
   const bool none = raw.post_transform == "NONE";
   const bool both = id[0] && id[1];
@@ -155,17 +151,19 @@ Result<VoteRule> vote_rule(const OnnxNode& node, const RawEnsemble& raw) {
   rule.class_one = id[1];
   using Kind = PostOp::Kind;
   if (raw.base_values.size() > (id[1] ? 0 : 1)) {
-    return node.error(ErrorCode::kUnsupported, "base_values of this length for this kind of ensemble");
+    return node.error(ErrorCode::kUnsupported, {"base_values of this length for this kind of ensemble"});
   }
   if (!raw.classifier) {
     // ONNX Runtime ignores LOGISTIC for one target, the specification does not: no file should depend on it.
-    if (!none) return node.error(ErrorCode::kUnsupported, transform + " (use a Sigmoid node)");
+    if (!none)
+      return node.error(ErrorCode::kUnsupported,
+                        {"post_transform {} (use a Sigmoid node)", in_quotes(raw.post_transform)});
     rule.output = {{Column{}}, false};
   } else if (both && raw.post_transform == "SOFTMAX") {
     rule.difference = true;
     rule.output = {{{{Kind::kNegate, 0}, {Kind::kSigmoid, 0}}, {{Kind::kSigmoid, 0}}}, true};
   } else if (!logistic && !none) {
-    return node.error(ErrorCode::kUnsupported, transform);
+    return node.error(ErrorCode::kUnsupported, {"post_transform {}", in_quotes(raw.post_transform)});
   } else if (both || id[1]) {
     rule.class_zero = false;
     rule.output.columns = {Column{{Kind::kLost, 0}}, logistic ? Column{{Kind::kSigmoid, 0}} : Column{}};
@@ -191,8 +189,8 @@ class ForestBuilder {
     Status status = find_trees();
     if (status) status = read_votes(rule);
     for (std::size_t t = 0; status && t < runs_.size(); ++t) status = add_tree(runs_[t]);
-    if (!status) return status.error();
-    if (status = quantize(); !status) return status.error();
+    if (!status) return status.failure();
+    if (status = quantize(); !status) return status.failure();
     return std::move(forest_);
   }
 
@@ -203,9 +201,13 @@ class ForestBuilder {
     std::uint32_t first, count;
   };
 
-  Error corrupt(const std::string& reason) const { return node_.error(ErrorCode::kCorrupt, reason); }
+  Failure corrupt(const Message& reason) const { return node_.error(ErrorCode::kCorrupt, reason); }
   std::string where(std::size_t i) const {
-    return "tree " + std::to_string(raw_.tree_ids[i]) + " node " + std::to_string(raw_.node_ids[i]);
+    return to_text({"tree {} node {}", raw_.tree_ids[i], raw_.node_ids[i]});
+  }
+  // The same about one node of a tree.
+  Failure corrupt_at(std::size_t i, const Message& reason) const {
+    return corrupt({"{}{}", where(i), reason});
   }
 
   Status find_trees();
@@ -237,11 +239,11 @@ class ForestBuilder {
 Status ForestBuilder::find_trees() {
   const std::size_t n = raw_.size();
   if (n > std::numeric_limits<std::int32_t>::max())
-    return node_.error(ErrorCode::kLimit, "too many tree nodes");
+    return node_.error(ErrorCode::kLimit, {"too many tree nodes"});
   for (std::size_t i = 0; i < n; ++i) {
     if (i == 0 || raw_.tree_ids[i] != raw_.tree_ids[i - 1]) {
       if (runs_.size() == limits_.trees) {
-        return node_.error(ErrorCode::kLimit, "more than " + std::to_string(limits_.trees) + " trees");
+        return node_.error(ErrorCode::kLimit, {"more than {} trees", limits_.trees});
       }
       runs_.push_back({raw_.tree_ids[i], static_cast<std::uint32_t>(i), 0});
     }
@@ -252,11 +254,10 @@ Status ForestBuilder::find_trees() {
     for (std::size_t i = run.first; i < run.first + run.count; ++i) {
       const std::int64_t id = raw_.node_ids[i];
       if (id < 0 || id >= run.count) {
-        return corrupt(at("nodes_nodeids", i) + ": " + where(i) + " is outside the tree's " +
-                       std::to_string(run.count) + " nodes");
+        return corrupt({"nodes_nodeids[{}]: {} is outside the tree's {} nodes", i, where(i), run.count});
       }
       std::uint32_t& slot = by_id_[run.first + static_cast<std::size_t>(id)];
-      if (slot != std::numeric_limits<std::uint32_t>::max()) return corrupt(where(i) + " appears twice");
+      if (slot != std::numeric_limits<std::uint32_t>::max()) return corrupt_at(i, {" appears twice"});
       slot = static_cast<std::uint32_t>(i);
     }
   }
@@ -264,13 +265,14 @@ Status ForestBuilder::find_trees() {
 }
 
 Status ForestBuilder::read_votes(const VoteRule& rule) {
-  std::vector<std::uint32_t> order(runs_.size());
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;  // signed ids in the order of unsigned keys
+  std::vector<std::uint64_t> keys;
+  for (const Run& run : runs_) keys.push_back(static_cast<std::uint64_t>(run.tree_id) ^ kSign);
+  const std::vector<std::uint32_t> order = order_of(keys);
   const auto id = [this](std::uint32_t run) { return runs_[run].tree_id; };
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return id(a) < id(b); });
   for (std::size_t i = 1; i < order.size(); ++i) {
     if (id(order[i]) == id(order[i - 1])) {
-      return corrupt("the nodes of tree " + std::to_string(id(order[i])) + " are not contiguous");
+      return corrupt({"the nodes of tree {} are not contiguous", id(order[i])});
     }
   }
   for (std::size_t v = 0; v < raw_.vote_ids.size(); ++v) {
@@ -278,21 +280,20 @@ Status ForestBuilder::read_votes(const VoteRule& rule) {
                                         [&](std::uint32_t run, std::int64_t tree) { return id(run) < tree; });
     const std::string name = raw_.classifier ? "class_nodeids" : "target_nodeids";
     if (found == order.end() || id(*found) != raw_.vote_trees[v]) {
-      return corrupt(at(name, v) + " names tree " + std::to_string(raw_.vote_trees[v]) +
-                     ", which does not exist");
+      return corrupt({"{}[{}] names tree {}, which does not exist", name, v, raw_.vote_trees[v]});
     }
     const Run& run = runs_[*found];
     if (raw_.vote_nodes[v] < 0 || raw_.vote_nodes[v] >= run.count) {
-      return corrupt(at(name, v) + " names node " + std::to_string(raw_.vote_nodes[v]) + " of tree " +
-                     std::to_string(run.tree_id) + ", which does not exist");
+      return corrupt({"{}[{}] names node {} of tree {}, which does not exist", name, v, raw_.vote_nodes[v],
+                      run.tree_id});
     }
     const std::size_t i = by_id_[run.first + static_cast<std::size_t>(raw_.vote_nodes[v])];
     if (mode_of(raw_.modes[i]) != Mode::kLeaf)
-      return corrupt(at(name, v) + ": " + where(i) + " is not a leaf");
+      return corrupt({"{}[{}]: {} is not a leaf", name, v, where(i)});
     const auto bit = static_cast<std::uint8_t>(1u << raw_.vote_ids[v]);
-    if ((voted_[i] & bit) != 0) return corrupt(where(i) + " has two weights for one class or target");
+    if ((voted_[i] & bit) != 0) return corrupt_at(i, {" has two weights for one class or target"});
     voted_[i] = static_cast<std::uint8_t>(voted_[i] | bit);
-    if (!std::isfinite(raw_.vote_weights[v])) return corrupt(where(i) + " has a weight that is not finite");
+    if (!std::isfinite(raw_.vote_weights[v])) return corrupt_at(i, {" has a weight that is not finite"});
     if (bit == 1 && rule.class_zero)
       weights_[i] += rule.difference ? -raw_.vote_weights[v] : raw_.vote_weights[v];
     if (bit == 2 && rule.class_one) weights_[i] += raw_.vote_weights[v];
@@ -302,7 +303,7 @@ Status ForestBuilder::read_votes(const VoteRule& rule) {
 
 Result<std::size_t> ForestBuilder::child(const Run& run, std::size_t i, std::int64_t id) const {
   if (id < 0 || id >= run.count) {
-    return corrupt(where(i) + " has child " + std::to_string(id) + ", which does not exist");
+    return corrupt_at(i, {" has child {}, which does not exist", id});
   }
   return static_cast<std::size_t>(by_id_[run.first + static_cast<std::size_t>(id)]);
 }
@@ -311,20 +312,20 @@ Result<std::size_t> ForestBuilder::child(const Run& run, std::size_t i, std::int
 Status ForestBuilder::add_node(std::size_t i, std::size_t on_true, std::size_t on_false) {
   const Mode mode = mode_of(raw_.modes[i]);
   if (mode == Mode::kUnknown) {
-    return node_.error(ErrorCode::kUnsupported, where(i) + " has mode " + quoted(raw_.modes[i]));
+    return node_.error(ErrorCode::kUnsupported, {"{} has mode {}", where(i), in_quotes(raw_.modes[i])});
   }
   if (raw_.features[i] < 0 || static_cast<std::uint64_t>(raw_.features[i]) >= inputs_) {
-    return corrupt(at("nodes_featureids", i) + ": " + where(i) + " asks for feature " +
-                   std::to_string(raw_.features[i]) + " of " + std::to_string(inputs_));
+    return corrupt(
+        {"nodes_featureids[{}]: {} asks for feature {} of {}", i, where(i), raw_.features[i], inputs_});
   }
   const double t = raw_.thresholds[i];
   const bool strict = mode == Mode::kLess || mode == Mode::kGreaterEqual;
   if (std::isnan(t) || (strict && t < -static_cast<double>(std::numeric_limits<float>::max()))) {
-    return corrupt(at("nodes_values", i) + ": " + where(i) + " has a threshold that cannot be compared with");
+    return corrupt({"nodes_values[{}]: {} has a threshold that cannot be compared with", i, where(i)});
   }
-  if (on_true == on_false) return corrupt(where(i) + " has one child on both sides");
+  if (on_true == on_false) return corrupt_at(i, {" has one child on both sides"});
   if (forest_.nodes.size() == limits_.nodes) {
-    return node_.error(ErrorCode::kLimit, "more than " + std::to_string(limits_.nodes) + " inner tree nodes");
+    return node_.error(ErrorCode::kLimit, {"more than {} inner tree nodes", limits_.nodes});
   }
   // x >= t is !(x < t), and x < t is x <= the float below t: the children swap, and so does NaN's side.
   const bool swap = mode == Mode::kGreater || mode == Mode::kGreaterEqual;
@@ -354,19 +355,19 @@ Status ForestBuilder::add_tree(const Run& run) {
     const Pending next = stack.back();
     stack.pop_back();
     const std::size_t i = next.i;
-    if (seen[i - run.first]) return corrupt(where(i) + " is reached twice: a cycle or a shared child");
+    if (seen[i - run.first]) return corrupt_at(i, {" is reached twice: a cycle or a shared child"});
     seen[i - run.first] = true;
     ++reached;
     if (mode_of(raw_.modes[i]) == Mode::kLeaf) {
-      if (voted_[i] == 0) return corrupt(where(i) + " is a leaf without a weight");
+      if (voted_[i] == 0) return corrupt_at(i, {" is a leaf without a weight"});
       attach(next.parent, next.on_true, ~static_cast<std::int32_t>(leaf_values_.size()));
       leaf_values_.push_back(weights_[i]);
       continue;
     }
-    const Result<std::size_t> on_true = child(run, i, raw_.on_true[i]);
-    if (!on_true) return on_true.error();
-    const Result<std::size_t> on_false = child(run, i, raw_.on_false[i]);
-    if (!on_false) return on_false.error();
+    Result<std::size_t> on_true = child(run, i, raw_.on_true[i]);
+    if (!on_true) return on_true.failure();
+    Result<std::size_t> on_false = child(run, i, raw_.on_false[i]);
+    if (!on_false) return on_false.failure();
     const auto self = static_cast<std::int32_t>(forest_.nodes.size());
     if (Status status = add_node(i, on_true.value(), on_false.value()); !status) return status;
     attach(next.parent, next.on_true, self);
@@ -379,8 +380,7 @@ Status ForestBuilder::add_tree(const Run& run) {
   }
   if (reached != run.count) {
     const auto lost = std::find(seen.begin(), seen.end(), false) - seen.begin();
-    return corrupt(where(run.first + static_cast<std::size_t>(lost)) +
-                   " is not reachable from the tree's root");
+    return corrupt_at(run.first + static_cast<std::size_t>(lost), {" is not reachable from the tree's root"});
   }
   tree.node_count = static_cast<std::uint32_t>(forest_.nodes.size()) - tree.first_node;
   tree.leaf_count = static_cast<std::uint32_t>(leaf_values_.size()) - tree.first_leaf;
@@ -401,7 +401,7 @@ Status ForestBuilder::quantize() {
   const double base = raw_.base_values.empty() ? 0.0 : raw_.base_values[0];
   constexpr double kHuge = 1e300;
   if (!(largest_sum < kHuge) || !(std::fabs(base) < kHuge)) {
-    return node_.error(ErrorCode::kCorrupt, "leaf weights or base_values that are not finite when summed");
+    return node_.error(ErrorCode::kCorrupt, {"leaf weights or base_values that are not finite when summed"});
   }
   // The exponent of a double, straight from its bits: largest_sum < 2^(exponent − 1022).
   const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(std::max(largest_sum, 1e-290)) >> 52);
@@ -429,12 +429,12 @@ Status ForestBuilder::quantize() {
 
 Result<TreeEnsemble> read_tree_ensemble(const OnnxNode& node, std::size_t inputs, const ModelLimits& limits) {
   Result<RawEnsemble> raw = read_arrays(node, limits);
-  if (!raw) return raw.error();
+  if (!raw) return raw.failure();
   Result<VoteRule> rule = vote_rule(node, raw.value());
-  if (!rule) return rule.error();
+  if (!rule) return rule.failure();
   ForestBuilder builder(node, raw.value(), inputs, limits);
   Result<Forest> forest = builder.build(rule.value());
-  if (!forest) return forest.error();
+  if (!forest) return forest.failure();
   return TreeEnsemble{std::move(forest).value(), std::move(rule.value().output)};
 }
 

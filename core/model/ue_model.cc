@@ -31,9 +31,8 @@ bool is_probability(const std::optional<float>& value) {
   return value && *value >= 0.0F && *value <= 1.0F;
 }
 
-Error bad_metadata(std::string_view key, std::string_view got, std::string_view expected) {
-  return {ErrorCode::kCorrupt, "metadata " + std::string(key) + " is '" + std::string(got) + "', expected " +
-                                   std::string(expected)};
+Failure bad_metadata(std::string_view key, std::string_view got, std::string_view expected) {
+  return make_error(ErrorCode::kCorrupt, {"metadata {} is '{}', expected {}", key, got, expected});
 }
 
 Result<std::vector<std::uint8_t>> parse_features(const ViewSchema& schema, std::string_view text) {
@@ -45,7 +44,7 @@ Result<std::vector<std::uint8_t>> parse_features(const ViewSchema& schema, std::
     const std::optional<std::uint8_t> feature = schema.find(name);
     if (!feature) {
       return bad_metadata("reelsense.features", name,
-                          "names from the " + std::string(schema.name) + " view's feature table");
+                          to_text({"names from the {} view's feature table", schema.name}));
     }
     if (std::find(features.begin(), features.end(), *feature) != features.end()) {
       return bad_metadata("reelsense.features", name, "each feature once");
@@ -59,7 +58,7 @@ Result<std::vector<std::uint8_t>> parse_features(const ViewSchema& schema, std::
 
 Result<UeModel> UeModel::parse(std::span<const std::uint8_t> onnx, const ModelLimits& limits) {
   Result<Model> parsed = Model::parse(onnx, limits);
-  if (!parsed) return parsed.error();
+  if (!parsed) return parsed.failure();
   UeModel model(std::move(parsed).value());
   const ModelInfo& info = model.model_.info();
   const auto metadata = [&info](const char* key) { return info.find(key); };
@@ -76,18 +75,17 @@ Result<UeModel> UeModel::parse(std::span<const std::uint8_t> onnx, const ModelLi
   }
   const std::string hash = model.schema_->hash();
   if (metadata("reelsense.schema_hash") != hash) {
-    return Error{ErrorCode::kMismatch, "the model was trained on schema " +
-                                           std::string(metadata("reelsense.schema_hash")) + " of view " +
-                                           std::string(model.schema_->name) + ", this build has " + hash +
-                                           "; retrain it or use the build that made it"};
+    return make_error(ErrorCode::kMismatch, {"the model was trained on schema {} of view {}, this build has "
+                                             "{}; retrain it or use the build that made it",
+                                             metadata("reelsense.schema_hash"), model.schema_->name, hash});
   }
 
   Result<std::vector<std::uint8_t>> features = parse_features(*model.schema_, metadata("reelsense.features"));
-  if (!features) return features.error();
+  if (!features) return features.failure();
   model.features_ = std::move(features).value();
   if (model.features_.size() != info.inputs) {
-    return bad_metadata("reelsense.features", std::to_string(model.features_.size()) + " names",
-                        std::to_string(info.inputs) + ", one for each input of the graph");
+    return bad_metadata("reelsense.features", to_text({"{} names", model.features_.size()}),
+                        to_text({"{}, one for each input of the graph", info.inputs}));
   }
 
   static_assert(kMaxFeatureCount <= Model::kMaxWidth);

@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "kernels.h"
+#include "order.h"
 
 namespace reelsense::model {
 namespace {
@@ -92,14 +93,15 @@ WalkForest make_walk_forest(const Forest& forest, std::size_t inputs) {
   std::vector<Placed> placed;
   for (const Tree& tree : forest.trees) placed.push_back(place(forest, tree, out.nodes));
   // Trees of like depth together: a group takes as many steps as its deepest tree.
-  std::stable_sort(placed.begin(), placed.end(),
-                   [](const Placed& a, const Placed& b) { return a.depth > b.depth; });
+  std::vector<std::uint64_t> keys;
+  for (const Placed& tree : placed) keys.push_back(~std::uint64_t{tree.depth});
+  const std::vector<std::uint32_t> order = order_of(keys);
   for (std::size_t i = 0; i < placed.size(); i += WalkForest::kTrees) {
     WalkForest::Group group;
-    group.depth = placed[i].depth;
+    group.depth = placed[order[i]].depth;
     for (std::size_t t = 0; t < WalkForest::kTrees; ++t) {
       const bool used = i + t < placed.size();
-      group.root[t] = placed[used ? i + t : i].root;
+      group.root[t] = placed[order[used ? i + t : i]].root;
       group.trees += used ? 1 : 0;
     }
     out.groups.push_back(group);

@@ -11,13 +11,19 @@ namespace {
 using O = PolicyOptions;
 constexpr PolicyOptions kStandard;
 
+#ifdef REELSENSE_NO_HELP
+constexpr bool kHasHelp = false;
+#else
+constexpr bool kHasHelp = true;
+#endif
+
 constexpr PolicyKey whole(const char* name, const char* unit, double low, double high, double O::*member,
                           const char* help) {
-  return {name, unit, help, low, high, kStandard.*member, true, member};
+  return {name, unit, kHasHelp ? help : "", low, high, kStandard.*member, true, member};
 }
 constexpr PolicyKey real(const char* name, const char* unit, double low, double high, double O::*member,
                          const char* help) {
-  return {name, unit, help, low, high, kStandard.*member, false, member};
+  return {name, unit, kHasHelp ? help : "", low, high, kStandard.*member, false, member};
 }
 
 constexpr PolicyKey kKeys[] = {
@@ -171,22 +177,22 @@ Error unknown(std::string_view key) {
   for (const PolicyKey& each : kKeys) {
     if (distance(key, each.name) < distance(key, nearest->name)) nearest = &each;
   }
-  return {ErrorCode::kNotFound, std::string(key.substr(0, kLongestName)) +
-                                    ": no setting of the QoS policy; the nearest is " + nearest->name};
+  return make_error(ErrorCode::kNotFound, {"{}: no setting of the QoS policy; the nearest is {}",
+                                           key.substr(0, kLongestName), nearest->name});
 }
 
 // Enough digits for a message: "0.75", "20000", "-1", "not a number".
 std::string number_text(double value) {
   if (value != value) return "not a number";
-  std::string text = value < 0 ? "-" : "";
+  const char* const sign = value < 0 ? "-" : "";
   const double size = value < 0 ? -value : value;
-  if (!(size < 1e15)) return text + "1e15 or more";
-  const auto thousandths = static_cast<unsigned long long>(size * 1000 + 0.5);
-  text += std::to_string(thousandths / 1000);
-  if (thousandths % 1000 == 0) return text;
-  std::string digits = std::to_string(1000 + thousandths % 1000).substr(1);
-  while (digits.back() == '0') digits.pop_back();
-  return text + "." + digits;
+  if (!(size < 1e15)) return to_text({"{}1e15 or more", sign});
+  const auto thousandths = static_cast<std::uint64_t>(size * 1000 + 0.5);
+  std::string text = to_text({"{}{}.{}", sign, thousandths / 1000, 1000 + thousandths % 1000});
+  text.erase(text.size() - 4, 1);  // the 1 that kept the leading zeros
+  while (text.back() == '0') text.pop_back();
+  if (text.back() == '.') text.pop_back();
+  return text;
 }
 
 struct Order {
@@ -221,10 +227,10 @@ Status set_policy(PolicyOptions& options, std::string_view key, double value) {
   const bool in_range = value >= found->low && value <= found->high;  // false for NaN
   const bool is_whole = in_range && static_cast<double>(static_cast<long long>(value)) == value;
   if (!in_range || (found->whole && !is_whole)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 std::string(found->name) + ": " + number_text(value) + "; expected " +
-                     (found->whole ? "a whole number from " : "a number from ") + number_text(found->low) +
-                     " to " + number_text(found->high) + " (" + found->unit + ")"};
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        {"{}: {}; expected a {}number from {} to {} ({})", found->name, number_text(value),
+         found->whole ? "whole " : "", number_text(found->low), number_text(found->high), found->unit});
   }
   options.*(found->member) = value;
   return ok_status();
@@ -239,10 +245,10 @@ Result<double> get_policy(const PolicyOptions& options, std::string_view key) {
 Status check_policy(const PolicyOptions& options) {
   for (const Order& order : kOrders) {
     if (options.*(order.small) <= options.*(order.large)) continue;
-    return Error{ErrorCode::kInvalidArgument, std::string(name_of(order.small)) + " is " +
-                                                  number_text(options.*(order.small)) +
-                                                  ", but may not be above " + name_of(order.large) +
-                                                  ", which is " + number_text(options.*(order.large))};
+    return make_error(
+        ErrorCode::kInvalidArgument,
+        {"{} is {}, but may not be above {}, which is {}", name_of(order.small),
+         number_text(options.*(order.small)), name_of(order.large), number_text(options.*(order.large))});
   }
   return ok_status();
 }

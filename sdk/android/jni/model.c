@@ -109,13 +109,13 @@ static jint model_classify(JNIEnv* env, jclass unused, jlong model, jfloatArray 
   return RS_OK;
 }
 
-/* texts: name, unit, help. range: smallest, largest, default. False after the last setting. */
+/* texts: name, unit. range: smallest, largest, default. False after the last setting. */
 static jboolean policy_key(JNIEnv* env, jclass unused, jint index, jobjectArray texts, jdoubleArray range) {
   (void)unused;
   rs_policy_key key;
   if (index < 0 || rs_policy_key_at(&key, (uint32_t)index) != RS_OK) return JNI_FALSE;
-  const char* given[3] = {key.name, key.unit, key.help};
-  for (jsize i = 0; i < 3; ++i) {
+  const char* given[2] = {key.name, key.unit};
+  for (jsize i = 0; i < 2; ++i) {
     jstring text = (*env)->NewStringUTF(env, given[i]);
     if (text == NULL) return JNI_FALSE;
     (*env)->SetObjectArrayElement(env, texts, i, text);

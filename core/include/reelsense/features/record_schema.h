@@ -39,6 +39,7 @@ inline constexpr std::size_t kRecordFeatureCount = static_cast<std::size_t>(Reco
 using RecordFeatureVector = std::array<float, kRecordFeatureCount>;
 
 std::span<const FeatureDefinition> record_feature_table() noexcept;
+std::span<const std::string_view> record_feature_formulas() noexcept;
 std::span<const FeatureTerm> record_feature_terms() noexcept;
 
 }  // namespace reelsense

@@ -80,6 +80,7 @@ inline constexpr std::size_t kFeatureCount = static_cast<std::size_t>(Feature::k
 using FeatureVector = std::array<float, kFeatureCount>;
 
 std::span<const FeatureDefinition, kFeatureCount> feature_table() noexcept;
+std::span<const std::string_view> feature_formulas() noexcept;
 std::span<const FeatureTerm> feature_terms() noexcept;
 
 // The feature called `name`, if there is one.

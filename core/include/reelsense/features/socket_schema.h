@@ -47,6 +47,7 @@ inline constexpr std::size_t kSocketFeatureCount = static_cast<std::size_t>(Sock
 using SocketFeatureVector = std::array<float, kSocketFeatureCount>;
 
 std::span<const FeatureDefinition> socket_feature_table() noexcept;
+std::span<const std::string_view> socket_feature_formulas() noexcept;
 std::span<const FeatureTerm> socket_feature_terms() noexcept;
 
 }  // namespace reelsense

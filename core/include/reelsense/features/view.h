@@ -25,20 +25,18 @@ struct FeatureDefinition {
   template <class Id>
   requires std::is_enum_v<Id>
   constexpr FeatureDefinition(Id id, std::string_view its_name, std::string_view its_unit, bool is_robust,
-                              float if_missing, std::string_view its_formula) noexcept
-      : index(static_cast<std::uint8_t>(id)),
-        name(its_name),
+                              float if_missing) noexcept
+      : name(its_name),
         unit(its_unit),
-        robust(is_robust),
         missing(if_missing),
-        formula(its_formula) {}
+        index(static_cast<std::uint8_t>(id)),
+        robust(is_robust) {}
 
-  std::uint8_t index;        // in the view's feature vector
-  std::string_view name;     // snake_case
-  std::string_view unit;     // "1", "bytes", "log2 bytes", "ms", "s", "count"
-  bool robust;               // meant to survive another collector (else kept for comparison)
-  float missing;             // value when the formula has no input
-  std::string_view formula;  // in the words of the view's terms
+  std::string_view name;  // snake_case
+  std::string_view unit;  // "1", "bytes", "log2 bytes", "ms", "s", "count"
+  float missing;          // value when the formula has no input
+  std::uint8_t index;     // in the view's feature vector
+  bool robust;            // meant to survive another collector (else kept for comparison)
 };
 
 // A word used by the formulas, with its exact meaning.
@@ -54,19 +52,28 @@ struct ViewSchema {
   std::string_view row;     // what one feature vector describes, for people
   std::string_view source;  // the file of its table
   std::span<const FeatureDefinition> features;
-  std::span<const FeatureTerm> terms;
+  std::string_view digest;  // definition_digest(view), kept with the table
 
   // The place of the feature called `feature`, if there is one.
   [[nodiscard]] std::optional<std::uint8_t> find(std::string_view feature) const noexcept;
-  // SHA-256 (hex) over name, version, terms and table: changes whenever a definition does. A model states it;
-  // a mismatch refuses to load.
-  [[nodiscard]] std::string hash() const;
+  // The digest as a string. A model states it; a mismatch refuses to load.
+  [[nodiscard]] std::string hash() const { return std::string(digest); }
+};
+
+// What the features mean, in words. Apart from the schema, so that a device's library, which shows them to
+// nobody, does not carry them.
+struct ViewText {
+  std::span<const std::string_view> formulas;  // of each feature, in the words of the terms
+  std::span<const FeatureTerm> terms;
 };
 
 // No view has more features.
 inline constexpr std::size_t kMaxFeatureCount = 48;
 
 const ViewSchema& view_schema(View view) noexcept;
+ViewText view_text(View view) noexcept;
+// SHA-256 (hex) over a view's name, version, terms and table: changes whenever a definition does.
+std::string definition_digest(View view);
 // The view called `name`, or null.
 const ViewSchema* find_view(std::string_view name) noexcept;
 

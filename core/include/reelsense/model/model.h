@@ -64,8 +64,9 @@ class Model {
 
   [[nodiscard]] const ModelInfo& info() const noexcept;
 
-  // Probability of the positive class (video) of one row of info().inputs floats (or over's width). NaN is a missing value and
-  // follows the model's default direction; a linear model without an Imputer answers NaN to it.
+  // Probability of the positive class (video) of one row of info().inputs floats (or over's width). NaN is a
+  // missing value and follows the model's default direction; a linear model without an Imputer answers NaN to
+  // it.
   [[nodiscard]] float predict(const float* row) const noexcept;
 
   // The same for n rows, row-major [n, stride] float32 with stride ≥ a row's width, into out[n]. Every row's

@@ -62,7 +62,7 @@ struct PolicyOptions {
 struct PolicyKey {
   const char* name;
   const char* unit;  // "ms", "kbit/s", …; "1" for counts and ratios
-  const char* help;  // one sentence or two
+  const char* help;  // one sentence or two; empty in a build with REELSENSE_NO_HELP, as phones have
   double low;        // smallest and largest value
   double high;
   double standard;  // default

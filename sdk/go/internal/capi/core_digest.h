@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "8d4b9f3228323c5a47e23fdac1cbeebb172c64d417747725077996c77e7608a3"
+#define REELSENSE_GO_CORE_DIGEST "0c7578f0b4a25fea4ac88fdabe438cde372f2d5da99b6547d5ead34fbe8cbcf1"

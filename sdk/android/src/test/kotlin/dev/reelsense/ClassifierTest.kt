@@ -91,7 +91,7 @@ class ClassifierTest {
     fun policy_Settings_AreListedAndTaken() {
         val settings = Policy.settings
         assertTrue(settings.size > 5)
-        assertTrue(settings.all { it.smallest <= it.default && it.default <= it.largest && it.help.isNotEmpty() })
+        assertTrue(settings.all { it.smallest <= it.default && it.default <= it.largest && it.name.isNotEmpty() })
         val all = settings.associate { it.name to it.default }
         Classifier(null, ClassifierOptions(policy = all), Recorder()).close()
     }

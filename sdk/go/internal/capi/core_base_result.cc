@@ -1,0 +1,3 @@
+// Written by internal/generate. Do not edit.
+#include "prelude.h"
+#include "../../../../core/base/result.cc"
