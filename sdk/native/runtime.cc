@@ -1,9 +1,10 @@
-// The few symbols of a C++ runtime that the core needs, so that libreelsense.so depends on libc and libm alone.
+// The few symbols of a C++ runtime that the core needs, so that libreelsense.so depends on libc and libm
+// alone.
 //
-// An app that already ships libc++_shared.so, another version of it, or none gets no second copy and no conflict: all
-// of these are hidden. The core has no exceptions and no RTTI; where the standard library would throw, it stops here.
-// Memory: operator new aborts when there is none, as it does in every program built without exceptions.
-// Thread safety: as malloc.
+// An app that already ships libc++_shared.so, another version of it, or none gets no second copy and no
+// conflict: all of these are hidden. The core has no exceptions and no RTTI; where the standard library would
+// throw, it stops here. Memory: operator new aborts when there is none, as it does in every program built
+// without exceptions. Thread safety: as malloc.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -67,7 +68,8 @@ void __throw_out_of_range_fmt(const char*, ...) { abort(); }
 // clang-format on
 
 extern "C" {
-// 128-bit integer to double, rounded to the nearest, ties to even. libgcc's goes through 128-bit floating point, 7 KB of it.
+// 128-bit integer to double, rounded to the nearest, ties to even. libgcc's goes through 128-bit floating
+// point, 7 KB of it.
 __extension__ double __floatuntidf(unsigned __int128 value) {
   const auto high = static_cast<std::uint64_t>(value >> 64);
   if (high == 0) return static_cast<double>(static_cast<std::uint64_t>(value));
