@@ -3,6 +3,8 @@
 #include <limits>
 
 #include "reelsense/base/math.h"
+#include "reelsense/features/schema.h"
+#include "reelsense/features/socket_schema.h"
 #include "reelsense/policy/qos_policy.h"
 
 namespace reelsense {
@@ -25,6 +27,23 @@ double evidence_bits(const PolicyOptions& options, float probability) noexcept {
   return std::clamp(log2_exact(p / (1 - p)), -options.flow_window_bits, options.flow_window_bits);
 }
 
+// A player asks for the next few seconds again and again; who gets much for long without asking, or megabytes
+// at a time, transfers.
+bool is_transfer(const PolicyOptions& options, const FlowRequests& requests) noexcept {
+  const auto above = [](float log2_bytes, double bytes) {
+    return static_cast<double>(log2_bytes) > log2_exact(1 + bytes);
+  };
+  const bool silent = static_cast<double>(requests.age_s) > options.transfer_seconds;
+  return (silent && above(requests.open_chunk_log2, options.transfer_bytes)) ||
+         above(std::max(requests.open_chunk_log2, requests.chunk_log2), options.transfer_chunk_bytes);
+}
+
+template <class F>
+FlowRequests requests_in(const float* features) noexcept {
+  const auto value = [features](F feature) { return features[static_cast<std::size_t>(feature)]; };
+  return {value(F::kRequestAgeS), value(F::kOpenChunkLog2), value(F::kChunkSizeLog2)};
+}
+
 constexpr double kWeakBits = 0.5;  // p of about 0.59 or 0.41
 
 }  // namespace
@@ -34,6 +53,18 @@ const char* name_of(QosReason reason) noexcept {
   return index < kQosReasons ? kReasonNames[index] : "unknown";
 }
 
+FlowRequests requests_of(View view, const float* features) noexcept {
+  switch (view) {
+    case View::kPacket:
+      return requests_in<Feature>(features);
+    case View::kSocket:
+      return requests_in<SocketFeature>(features);
+    case View::kRecord:
+      break;
+  }
+  return {};
+}
+
 FlowPolicy::Mark FlowPolicy::mark(const PolicyOptions& options, QosReason reason) const noexcept {
   if (state_ == State::kVideo) return {kDscpVideo, reason};
   if (state_ == State::kBulk && options.bulk_lower_effort > 0) return {kDscpLowerEffort, reason};
@@ -41,14 +72,17 @@ FlowPolicy::Mark FlowPolicy::mark(const PolicyOptions& options, QosReason reason
 }
 
 FlowPolicy::Mark FlowPolicy::step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
-                                  std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept {
+                                  std::uint64_t bytes_up, std::uint64_t bytes_down,
+                                  const FlowRequests& requests) noexcept {
   const auto now = static_cast<std::uint32_t>(static_cast<std::uint64_t>(second));
   const double up = static_cast<double>(bytes_up);
   const double down = static_cast<double>(bytes_down);
   if (up + down < options.active_bytes) return step_quiet(options, now);
   const std::uint32_t pause = now - second_;
   second_ = now;
-  const bool speaks_for_state = weigh(options, decision.probability);
+  double bits = evidence_bits(options, decision.probability);
+  if (bits > 0 && is_transfer(options, requests)) bits = 0;
+  const bool speaks_for_state = weigh(options, bits);
   switch (state_) {
     case State::kVideo:
       forget_run();
@@ -80,10 +114,9 @@ FlowPolicy::Mark FlowPolicy::step_quiet(const PolicyOptions& options, std::uint3
   return mark(options, QosReason::kIdle);
 }
 
-// Adds the window's log-odds to the evidence and moves the state on. Returns whether the window speaks for
-// the state: leans its way.
-bool FlowPolicy::weigh(const PolicyOptions& options, float probability) noexcept {
-  const double bits = evidence_bits(options, probability);
+// Adds a window's bits to the evidence and moves the state on. Returns whether the window speaks for the
+// state: leans its way.
+bool FlowPolicy::weigh(const PolicyOptions& options, double bits) noexcept {
   const double sum = static_cast<double>(evidence_) + bits;
   evidence_ = static_cast<float>(std::clamp(sum, -options.flow_evidence_low, options.flow_evidence_high));
   const auto evidence = static_cast<double>(evidence_);

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <random>
+#include <utility>
 
 #include "reelsense/policy/qos_policy.h"
 
@@ -23,6 +25,9 @@ class Flow {
 
   FlowPolicy::Mark step(float probability, std::uint64_t down = 200'000, std::uint64_t up = 5'000) {
     return policy_.step(options_, second_++, labelled(probability), up, down);
+  }
+  FlowPolicy::Mark step(float probability, const FlowRequests& requests) {
+    return policy_.step(options_, second_++, labelled(probability), 5'000, 200'000, requests);
   }
   FlowPolicy::Mark steps(int n, float probability, std::uint64_t down = 200'000, std::uint64_t up = 5'000) {
     FlowPolicy::Mark mark;
@@ -87,7 +92,7 @@ TEST(FlowPolicy, LongEvidenceAgainstVideo_TakesLongerToOverturn) {
   flow.steps(20, 0.3F);
   int windows = 1;
   while (flow.step(0.8F).dscp != kDscpVideo) ++windows;
-  EXPECT_EQ(windows, 6);  // 11 bits at 2 each
+  EXPECT_EQ(windows, 4);  // 7 bits at 2 each
 }
 
 TEST(FlowPolicy, SilenceAndTrickle_KeepTheMark) {
@@ -106,6 +111,65 @@ TEST(FlowPolicy, WindowsThatHardlyLean_AreHeldAndThenDefault) {
   expect(flow.step(0.97F), kDscpVideo, QosReason::kVideo);
   expect(flow.steps(10, 0.48F), kDscpVideo, QosReason::kHold);
   expect(flow.step(0.48F), kDscpDefault, QosReason::kUncertain);
+}
+
+constexpr float k1Megabyte = 20;  // log2 bytes
+constexpr float k4Megabytes = 22;
+constexpr float k16Megabytes = 24;
+
+TEST(FlowPolicy, MuchWithoutARequest_NeverGetsAf31) {
+  Flow flow;
+  for (int i = 0; i < 100; ++i) {
+    expect(flow.step(0.97F, {9, k4Megabytes, 0}), kDscpDefault, QosReason::kUncertain);
+  }
+}
+
+TEST(FlowPolicy, LittleOrShortlyWithoutARequest_IsNoTransfer) {
+  Flow starved;
+  expect(starved.step(0.97F, {20, k1Megabyte, 0}), kDscpVideo, QosReason::kVideo);
+  Flow quick;
+  expect(quick.step(0.97F, {8, k4Megabytes, k4Megabytes}), kDscpVideo, QosReason::kVideo);
+}
+
+TEST(FlowPolicy, VideoThatTurnsOutToTransfer_IsHeldAndThenDefault) {
+  Flow flow;
+  flow.steps(3, 0.97F);
+  for (int i = 0; i < 10; ++i) {
+    expect(flow.step(0.97F, {9, k4Megabytes, 0}), kDscpVideo, QosReason::kHold);
+  }
+  expect(flow.step(0.97F, {9, k4Megabytes, 0}), kDscpDefault, QosReason::kUncertain);
+  expect(flow.step(0.97F, {0, 0, k4Megabytes}), kDscpVideo, QosReason::kVideo);  // it asked again
+}
+
+// What looks like a request may be flow control, which a download sends every few megabytes.
+TEST(FlowPolicy, LargeChunks_AreATransferWhateverTheirAge) {
+  Flow open;
+  expect(open.step(0.97F, {1, k16Megabytes, 0}), kDscpDefault, QosReason::kUncertain);
+  Flow closed;
+  expect(closed.step(0.97F, {1, k1Megabyte, k16Megabytes}), kDscpDefault, QosReason::kUncertain);
+}
+
+TEST(FlowPolicy, TransferThatLeansAgainstVideo_CountsAsEver) {
+  Flow flow;
+  expect(flow.step(0.02F, {9, k4Megabytes, 0}), kDscpDefault, QosReason::kNonVideo);
+  for (int i = 0; i < 13; ++i) flow.step(0.02F, {9, k4Megabytes, 0});
+  expect(flow.step(0.02F, {9, k4Megabytes, 0}), kDscpLowerEffort, QosReason::kBulk);
+}
+
+TEST(RequestsOf, EachView_ReadsItsOwnFeatures) {
+  constexpr std::pair<const char*, float> kFeatures[] = {
+      {"request_age_s", 1}, {"open_chunk_log2", 2}, {"chunk_size_log2", 3}};
+  for (const View view : kAllViews) {
+    std::array<float, kMaxFeatureCount> row{};
+    for (const auto& [name, value] : kFeatures) {
+      if (const auto at = view_schema(view).find(name)) row[*at] = value;
+    }
+    const FlowRequests requests = requests_of(view, row.data());
+    const float known = view == View::kRecord ? 0 : 1;
+    EXPECT_EQ(requests.age_s, known) << view_schema(view).name;
+    EXPECT_EQ(requests.open_chunk_log2, 2 * known) << view_schema(view).name;
+    EXPECT_EQ(requests.chunk_log2, 3 * known) << view_schema(view).name;
+  }
 }
 
 TEST(FlowPolicy, Bulk_IsHeldAndThenDefault) {
@@ -196,8 +260,10 @@ TEST(FlowPolicy, AnyInput_GivesOneOfThreeCodePointsAndNeverNqb) {
       if (random() % 8 == 0) decision.uncertain = !decision.uncertain;
       const std::uint64_t up = random() >> (random() % 64);
       const std::uint64_t down = random() >> (random() % 64);
+      const auto feature = [&random] { return static_cast<float>(random() % 40); };
+      const FlowRequests requests{feature(), feature(), feature()};
       const FlowPolicy::Mark mark =
-          policy.step(options, static_cast<std::int64_t>(random()), decision, up, down);
+          policy.step(options, static_cast<std::int64_t>(random()), decision, up, down, requests);
       EXPECT_TRUE(mark.dscp == kDscpDefault || mark.dscp == kDscpVideo || mark.dscp == kDscpLowerEffort);
       EXPECT_NE(mark.dscp, 45);
       EXPECT_LT(static_cast<std::size_t>(mark.reason), kQosReasons);

@@ -122,6 +122,14 @@ constexpr PolicyKey kKeys[] = {
           "Windows in a row that hardly lean the way of the flow's state, after which it is unsure and its "
           "mark "
           "the default."),
+    whole("transfer_seconds", "s", 1, 20, &O::transfer_seconds,
+          "A flow that asked for nothing for longer than this, and has received transfer_bytes meanwhile, "
+          "transfers: its windows add nothing for video. From 20 on none does."),
+    whole("transfer_bytes", "bytes", 10'000, 10'000'000'000, &O::transfer_bytes,
+          "Bytes since the last request that a transfer has received: more than a player asks for at once."),
+    whole("transfer_chunk_bytes", "bytes", 10'000, 10'000'000'000, &O::transfer_chunk_bytes,
+          "A flow that receives more than this between two requests, on average or since the last one, "
+          "transfers, however long it takes: more than ten seconds of media at ample_kbps."),
     whole("bulk_seconds", "s", 1, 3600, &O::bulk_seconds,
           "Sure windows of a non-video flow in one direction after which it is bulk."),
     whole("bulk_kbps", "kbit/s", 1, 1'000'000, &O::bulk_kbps, "Mean rate that bulk has at least until then."),

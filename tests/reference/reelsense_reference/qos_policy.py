@@ -38,6 +38,9 @@ class Window:
     up: int
     down: int
     down_bins: list[int]
+    request_age: float = 0.0  # seconds since the last request
+    open_chunk: float = 0.0  # log2(1 + bytes) down since the last closed chunk
+    chunk: float = 0.0  # mean size of a closed one, as log2(1 + bytes)
 
 
 @dataclass
@@ -71,7 +74,7 @@ class FlowPolicy:
                 self.state, self.run = "non-video", []
             return self.mark("idle")
         pause, self.last_active = window.second - self.last_active, window.second
-        bits = self.weigh(window.probability)
+        bits = self.weigh(window)
         if self.state == "video":
             self.run = []
             return self.mark("video" if bits > 0 else "hold")
@@ -85,10 +88,19 @@ class FlowPolicy:
             return self.mark("hold")
         return self.mark(self.state)
 
-    def weigh(self, probability: float) -> float:
+    def is_transfer(self, window: Window) -> bool:
         s = self.settings
-        p = min(max(probability, 1e-6), 1 - 1e-6)
+        silent = window.request_age > s["transfer_seconds"]
+        if silent and window.open_chunk > math.log2(1 + s["transfer_bytes"]):
+            return True
+        return max(window.open_chunk, window.chunk) > math.log2(1 + s["transfer_chunk_bytes"])
+
+    def weigh(self, window: Window) -> float:
+        s = self.settings
+        p = min(max(window.probability, 1e-6), 1 - 1e-6)
         bits = min(max(math.log2(p / (1 - p)), -s["flow_window_bits"]), s["flow_window_bits"])
+        if self.is_transfer(window):
+            bits = min(bits, 0.0)
         self.evidence = single(min(max(self.evidence + bits, -s["flow_evidence_low"]), s["flow_evidence_high"]))
         other = self.state in ("non-video", "bulk")
         if self.evidence >= s["flow_enter_bits"]:

@@ -49,8 +49,11 @@ struct PolicyOptions {
   double flow_enter_bits = 3;
   double flow_leave_bits = 1;
   double flow_evidence_high = 6;
-  double flow_evidence_low = 8;
+  double flow_evidence_low = 4;
   double flow_hold_seconds = 10;
+  double transfer_seconds = 8;
+  double transfer_bytes = 2'000'000;
+  double transfer_chunk_bytes = 8'000'000;
   double bulk_seconds = 15;
   double bulk_kbps = 300;
   double bulk_direction_ratio = 10;

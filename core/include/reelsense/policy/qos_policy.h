@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "reelsense/base/result.h"
+#include "reelsense/features/view.h"
 #include "reelsense/model/ue_model.h"
 #include "reelsense/policy/policy_options.h"
 #include "reelsense/policy/session.h"
@@ -42,6 +43,16 @@ inline constexpr std::uint8_t kDscpDefault = 0;
 inline constexpr std::uint8_t kDscpLowerEffort = 1;  // RFC 8622
 inline constexpr std::uint8_t kDscpVideo = 26;       // AF31, multimedia streaming of RFC 4594
 
+// When a flow last asked for something, and for how much at a time: features of its window. Without them (as
+// default-constructed) they say nothing.
+struct FlowRequests {
+  float age_s = 0;            // since the last request
+  float open_chunk_log2 = 0;  // bytes down since the last closed chunk
+  float chunk_log2 = 0;       // mean size of a closed one
+};
+// Of a window's feature vector in its view; of the record view, which sees no requests, nothing.
+FlowRequests requests_of(View view, const float* features) noexcept;
+
 // One flow. Default-constructed for a new one; 16 bytes, so that a table can keep it in a flow's slot.
 class FlowPolicy {
  public:
@@ -53,13 +64,13 @@ class FlowPolicy {
   // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of
   // the flow, in the order of their seconds; seconds without packets are left out.
   Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
-            std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept;
+            std::uint64_t bytes_up, std::uint64_t bytes_down, const FlowRequests& requests = {}) noexcept;
 
  private:
   enum class State : std::uint8_t { kNew, kUnsure, kVideo, kNonVideo, kBulk };
 
   Mark step_quiet(const PolicyOptions& options, std::uint32_t second) noexcept;
-  bool weigh(const PolicyOptions& options, float probability) noexcept;
+  bool weigh(const PolicyOptions& options, double bits) noexcept;
   void count_bulk(const PolicyOptions& options, std::uint32_t pause, std::uint64_t bytes,
                   bool one_way) noexcept;
   void end_hold() noexcept;
