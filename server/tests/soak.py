@@ -50,6 +50,16 @@ def make_stubs(folder: str) -> tuple[Any, Any]:
     )
 
 
+def patiently(send: Callable[[], requests.Response]) -> requests.Response:
+    """What `send` gets, sent again for as long as the server says when to (a disk that others keep busy)."""
+    while True:
+        answer = send()
+        if answer.status_code not in (429, 503) or "Retry-After" not in answer.headers:
+            answer.raise_for_status()
+            return answer
+        time.sleep(float(answer.headers["Retry-After"]))
+
+
 class Load:
     """Each member is one client's turn; it is called until the end and raises if an answer is wrong."""
 
@@ -118,16 +128,14 @@ class Load:
 
     def feedback(self, name: str) -> None:
         truths = [{"flow": name, "second": START + i, "truth": "video"} for i in range(50)]
-        answer = requests.post(f"{self.server.url}/v1/feedback", json={"truths": truths}, timeout=60)
-        answer.raise_for_status()
+        answer = patiently(lambda: requests.post(f"{self.server.url}/v1/feedback", json={"truths": truths}, timeout=60))
         self.count("truths", answer.json()["stored"])
 
     def analysis(self, name: str) -> None:
         capture = random.choice([p for p in CAPTURES.iterdir() if ".pcap" in p.name])
         headers = {"Content-Type": "application/octet-stream"}
-        answer = requests.post(f"{self.server.url}/v1/analyses?name={name}", data=capture.read_bytes(), headers=headers,
-                               timeout=60)  # fmt: skip
-        answer.raise_for_status()
+        url, body = f"{self.server.url}/v1/analyses?name={name}", capture.read_bytes()
+        answer = patiently(lambda: requests.post(url, data=body, headers=headers, timeout=60))
         path = f"{self.server.url}{answer.headers['Location']}"
         while not self.stop.is_set():
             state = requests.get(path, timeout=60).json().get("state")
