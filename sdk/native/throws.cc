@@ -1,5 +1,6 @@
-// Where the C++ standard library would throw: the core has no exceptions, so the process stops. Apart from runtime.cc because
-// the linker's optimiser sees these: what nobody reads, the names of containers, is then passed by nobody.
+// Where the C++ standard library would throw: the core has no exceptions, so the process stops. Apart from
+// runtime.cc because the linker's optimiser sees these: what nobody reads, the names of containers, is then
+// passed by nobody.
 #include <cstdlib>
 
 // clang-format off
