@@ -64,6 +64,14 @@ test: ## all tests, also under the address, undefined-behaviour and thread sanit
 	build/tsan/bin/server_engine_test --gtest_filter=-SnapshotTest.*  # these run OpenVINO, which is not instrumented
 	build/tsan/bin/server_store_test
 
+.PHONY: tsan
+tsan: ## the server under the thread sanitizer: engine, store, REST, and a whole server under load (a long build)
+	@scripts/setup build server test
+	@scripts/openvino
+	@scripts/venv build/server-venv server/tests/requirements.lock
+	$(call build,tsan,-DREELSENSE_SERVER=ON,reelsense-server server_engine_test server_store_test server_http_test)
+	scripts/tsan
+
 .PHONY: sdk-tests
 sdk-tests: ## the SDKs alone: each one's tests, and that all run the same conformance cases (SDK=python for one)
 	@scripts/setup build server test $(SDK_PACKAGES)

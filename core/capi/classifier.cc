@@ -121,7 +121,8 @@ void rs_classifier::on_windows(std::span<const WindowRow> rows) {
 void rs_classifier::add_window(const WindowRow& row, rs_window& window) noexcept {
   while (fresh <= row.slot) flows[fresh++] = FlowPolicy{};
   const FlowPolicy::Mark mark =
-      flows[row.slot].step(policy, row.second, row.decision, row.bytes_up, row.bytes_down);
+      flows[row.slot].step(policy, row.second, row.decision, row.bytes_up, row.bytes_down,
+                           requests_of(packets ? View::kPacket : View::kSocket, row.features));
   session.add(row.decision, row.bytes_up, row.bytes_down, row.bins, mark);
   second_bytes[RS_UP] += row.bytes_up;
   second_bytes[RS_DOWN] += row.bytes_down;

@@ -124,7 +124,7 @@ constexpr PolicyKey kKeys[] = {
           "the default."),
     whole("transfer_seconds", "s", 1, 20, &O::transfer_seconds,
           "A flow that asked for nothing for longer than this, and has received transfer_bytes meanwhile, "
-          "transfers: its windows add nothing for video. From 20 on none does."),
+          "transfers: its windows add nothing for video. Ages are known up to 20 s: 20 switches this off."),
     whole("transfer_bytes", "bytes", 10'000, 10'000'000'000, &O::transfer_bytes,
           "Bytes since the last request that a transfer has received: more than a player asks for at once."),
     whole("transfer_chunk_bytes", "bytes", 10'000, 10'000'000'000, &O::transfer_chunk_bytes,

@@ -50,9 +50,10 @@ Status FeedbackStore::check_room(std::size_t more) {
     entries_ = count.value();
   }
   if (entries_ + n > most_entries_) {
-    return Error{ErrorCode::kLimit, "the inference log holds feedback for " + std::to_string(entries_) +
-                                        " windows, at most " + std::to_string(most_entries_) +
-                                        " within its size; raise log.max_mib or lower log.retention_days"};
+    // As a full disk, not as a full queue: to try again does not help.
+    return make_error(ErrorCode::kIo, {"the inference log is full of feedback: {} windows, at most {} within "
+                                       "its size; raise log.max_mib or lower log.retention_days",
+                                       entries_, most_entries_});
   }
   entries_ += n;
   return ok_status();

@@ -94,8 +94,8 @@ TEST_F(FeedbackStoreTest, MoreThanItsShareOfTheFile_IsRefusedAndTheRestStays) {
   ASSERT_TRUE(feedback(entries).ok());
   const Status refused = feedback({truth(1, 2, true)});
   ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code, ErrorCode::kLimit);
-  EXPECT_NE(refused.error().message.find("log.max_mib"), std::string::npos) << refused.error().message;
+  EXPECT_EQ(refused.error().code, ErrorCode::kIo);
+  EXPECT_NE(refused.error().message.find("is full"), std::string::npos) << refused.error().message;
   EXPECT_EQ(sql_number("SELECT count(*) FROM feedback"), static_cast<std::int64_t>(most));
   // It fits into what it may take, and the log still has room.
   append(std::vector<LogEntry>(20'000, entry(1, 1)));

@@ -311,6 +311,8 @@ class SecondProgram(Decide):
             second = rng.randrange(5)
             while second < 50:
                 mood = rng.choice(("full", "full", "burst", "burst", "silent", "trickle"))
+                if rng.random() < 0.3:
+                    packets.append([(second, tcp_packet(client, SERVER, port, 443, 400))])  # a request
                 for s in range(second, second + rng.randrange(1, 9)):
                     at = {"client": client, "share_full": share if rng.random() < 0.8 else 1.0, "mbit": mbit}
                     if mood == "full":
@@ -339,10 +341,13 @@ class SecondProgram(Decide):
                 int(row["bytes_up"]),
                 int(row["bytes_down"]),
                 bins,
+                float(row["request_age_s"]),
+                float(row["open_chunk_log2"]),
+                float(row["chunk_size_log2"]),
             )
 
     def test_same_decisions(self):
-        reasons = set()
+        reasons, transfers = set(), 0
         for seed in range(10):
             path = self.draw(seed)
             settings = qos_policy.default_settings()
@@ -354,10 +359,15 @@ class SecondProgram(Decide):
                     "active_bytes": 2000,
                     "hold_seconds": 3,
                     "throughput_samples": 3,
+                    "transfer_seconds": 3,
+                    "transfer_bytes": 400_000,
+                    "transfer_chunk_bytes": 800_000,
                 }
             policy = self.write("p.json", json.dumps(settings).encode())
             rows = self.decided(path, "--flows", "--policy", policy)
-            marks, decisions = qos_policy.decide(list(self.windows(path)), settings)
+            windows = list(self.windows(path))
+            transfers += sum(qos_policy.is_transfer(window, settings) for window in windows if window.is_video)
+            marks, decisions = qos_policy.decide(windows, settings)
             said = [(int(row["dscp"]), row["dscp_reason"]) for row in rows if row["kind"] == "flow"]
             self.assertEqual(said, [(mark.dscp, mark.reason) for _, mark in marks], seed)
             sessions = [row for row in rows if row["kind"] == "session"]
@@ -376,6 +386,7 @@ class SecondProgram(Decide):
                 reasons.add(qos.reason)
             reasons |= {reason for _, reason in said}
         self.assertEqual(reasons, {"default", "video", "congested", "non-video", "uncertain", "hold", "idle", "bulk"})
+        self.assertGreater(transfers, 0)
 
 
 if __name__ == "__main__":

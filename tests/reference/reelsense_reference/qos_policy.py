@@ -43,6 +43,13 @@ class Window:
     chunk: float = 0.0  # mean size of a closed one, as log2(1 + bytes)
 
 
+def is_transfer(window: Window, settings: dict[str, float]) -> bool:
+    silent = window.request_age > settings["transfer_seconds"]
+    if silent and window.open_chunk > math.log2(1 + settings["transfer_bytes"]):
+        return True
+    return max(window.open_chunk, window.chunk) > math.log2(1 + settings["transfer_chunk_bytes"])
+
+
 @dataclass
 class Mark:
     dscp: int
@@ -88,18 +95,11 @@ class FlowPolicy:
             return self.mark("hold")
         return self.mark(self.state)
 
-    def is_transfer(self, window: Window) -> bool:
-        s = self.settings
-        silent = window.request_age > s["transfer_seconds"]
-        if silent and window.open_chunk > math.log2(1 + s["transfer_bytes"]):
-            return True
-        return max(window.open_chunk, window.chunk) > math.log2(1 + s["transfer_chunk_bytes"])
-
     def weigh(self, window: Window) -> float:
         s = self.settings
         p = min(max(window.probability, 1e-6), 1 - 1e-6)
         bits = min(max(math.log2(p / (1 - p)), -s["flow_window_bits"]), s["flow_window_bits"])
-        if self.is_transfer(window):
+        if is_transfer(window, s):
             bits = min(bits, 0.0)
         self.evidence = single(min(max(self.evidence + bits, -s["flow_evidence_low"]), s["flow_evidence_high"]))
         other = self.state in ("non-video", "bulk")

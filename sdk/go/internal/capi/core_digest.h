@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "0c7578f0b4a25fea4ac88fdabe438cde372f2d5da99b6547d5ead34fbe8cbcf1"
+#define REELSENSE_GO_CORE_DIGEST "d5b835a1d32c705cf243670d3b741dca9b603acec0b31b24cd8ca0295e36f65d"
