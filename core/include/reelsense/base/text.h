@@ -14,9 +14,8 @@
 
 namespace reelsense {
 
-// A name that came from a file, shown in double quotes: at most 64 bytes of it, what is not printable ASCII
-// as
-// '?'.
+// A name that came from a file, shown in double quotes: at most 64 bytes of it, '?' for what is not printable
+// ASCII.
 struct Quoted {
   std::string_view text;
 };
@@ -94,7 +93,7 @@ class Message {
 
   const char* format_;
   std::uint32_t kinds_ = 0;
-  std::uint64_t words_[kMaxValues];
+  std::uint64_t words_[kMaxValues];  // numbers and addresses; not set beyond the values
 };
 
 std::string to_text(const Message& message);
