@@ -121,7 +121,8 @@ REELSENSE_AVX2 inline __m256i look_up(const Tables<kTables>& tables, __m256i col
   __m256i bin = _mm256_shuffle_epi8(tables.table[0], column);
   REELSENSE_UNROLL
   for (int i = 1; i < kTables; ++i) {
-    const __m256i index = _mm256_sub_epi8(column, _mm256_set1_epi8(static_cast<char>(kTable * i)));
+    const __m256i index =
+        _mm256_sub_epi8(column, _mm256_set1_epi8(static_cast<char>(kTable * static_cast<std::size_t>(i))));
     bin = _mm256_xor_si256(bin, _mm256_shuffle_epi8(tables.table[i], index));
   }
   return bin;
