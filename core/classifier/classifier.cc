@@ -190,8 +190,10 @@ inline void Classifier::Impl::prefetch(const Block& block, std::size_t i) const 
   __builtin_prefetch(&table[slot], 1);
   __builtin_prefetch(&hot[slot], 1);
   __builtin_prefetch(reinterpret_cast<const char*>(&hot[slot]) + 64, 1);
-  // The bin of its time, should the clock not move on to another second before.
-  const std::int64_t offset_ns = block.packets[i].time_ns - second_start_ns;
+  // The bin of its time, should the clock not move on to another second before. Unsigned: times may be
+  // anything.
+  const auto offset_ns =
+      static_cast<std::uint64_t>(block.packets[i].time_ns) - static_cast<std::uint64_t>(second_start_ns);
   const auto bin = static_cast<std::size_t>(static_cast<std::uint32_t>(offset_ns) / kBinNs);
   __builtin_prefetch(&cold[slot].features.bins[std::min(bin, kBinsPerWindow - 1)], 1);
 }

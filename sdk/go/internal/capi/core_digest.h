@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "3e69c8e20afc1515161f871acd2790211223b979189fd6732087c6ec6d50fb28"
+#define REELSENSE_GO_CORE_DIGEST "8596bd489a9cbde72dbbd428984fd0e7eb9b7329c8edb8e3485859d64a0e3a8c"
