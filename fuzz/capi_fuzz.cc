@@ -123,7 +123,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::int64_t now = 1'700'000'000 * kSecond;
   while (!in.empty()) {
     const std::uint8_t op = in.take<std::uint8_t>();
-    now += std::int64_t{in.take<std::int16_t>()} * 10'000'000;  // both ways
+    const std::int64_t step = std::int64_t{in.take<std::int16_t>()} * 10'000'000;  // both ways
+    now = static_cast<std::int64_t>(static_cast<std::uint64_t>(now) + static_cast<std::uint64_t>(step));
     if (op == 255) now = in.take<std::int64_t>();
     std::uint64_t& flow = flows[(op >> 4) % 8];
     rs_decision decision;
