@@ -137,6 +137,20 @@ void add_tree(const Forest& forest, const Tree& tree, const std::vector<FeatureE
   out.leaves.insert(out.leaves.end(), leaves, leaves + tree.leaf_count);
 }
 
+// Fills table from column.
+void add_tables([[maybe_unused]] BinnedForest::Step& step) noexcept {
+#if defined(__x86_64__)
+  constexpr std::uint8_t kElsewhere = 0x80;
+  constexpr std::size_t kTable = 16;
+  for (std::size_t lane = 0; lane < kLanes; ++lane) {
+    const std::size_t axis = step.column[lane] % kReadsMissingAsTrue;
+    for (std::size_t t = 0; t < std::size(step.table); ++t) {
+      step.table[t][lane] = axis / kTable == t ? static_cast<std::uint8_t>(axis % kTable) : kElsewhere;
+    }
+  }
+#endif
+}
+
 }  // namespace
 
 void BinnedForest::read_from(std::span<const std::uint8_t> columns) noexcept {
@@ -174,6 +188,7 @@ std::optional<BinnedForest> make_binned_forest(const Forest& forest) {
     }
     out.groups.push_back(group);
   }
+  for (BinnedForest::Step& step : out.steps) add_tables(step);
   return out;
 }
 

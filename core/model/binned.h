@@ -59,6 +59,11 @@ struct BinnedForest {
     std::int8_t rank[kLanes];
     std::uint8_t from[kLanes];
     std::uint8_t to[kLanes];
+#if defined(__x86_64__)
+    // For AVX2, whose byte shuffle looks up 16 columns: column in table[column / 16], counted from its first;
+    // a byte that yields 0 in the other tables.
+    std::uint8_t table[kMaxAxes / 16][kLanes];
+#endif
   };
   struct alignas(64) EdgeBlock {
     float edge[kEdgeBlock];

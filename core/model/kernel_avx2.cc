@@ -12,7 +12,8 @@
 namespace reelsense::model {
 namespace {
 
-constexpr std::size_t kHalf = 32;   // lanes of one register
+constexpr std::size_t kHalf = 32;  // lanes of one register
+constexpr std::size_t kUnroll = 4;
 constexpr std::size_t kTable = 16;  // columns that one byte shuffle can look up
 
 // The bins of one row: what nodes whose NaN goes right look up, and left.
@@ -95,7 +96,12 @@ REELSENSE_AVX2 inline void bin_row(const BinnedForest& forest, const float* row,
   }
 }
 
-// 16 columns a table; each but the first holds the difference (exclusive or) to the one before.
+template <typename T>
+REELSENSE_AVX2 inline __m256i load(const T* from) noexcept {
+  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
+}
+
+// 16 columns a table.
 template <int kTables>
 struct Tables {
   __m256i table[kTables];
@@ -107,30 +113,21 @@ REELSENSE_AVX2 inline Tables<kTables> load_tables(const std::int8_t* bins) noexc
   REELSENSE_UNROLL
   for (int i = 0; i < kTables; ++i) {
     const auto* from = reinterpret_cast<const __m128i*>(bins + kTable * static_cast<std::size_t>(i));
-    __m128i table = _mm_load_si128(from);
-    if (i > 0) table = _mm_xor_si128(table, _mm_load_si128(from - 1));
-    out.table[i] = _mm256_broadcastsi128_si256(table);
+    out.table[i] = _mm256_broadcastsi128_si256(_mm_load_si128(from));
   }
   return out;
 }
 
-// bins[column] for 32 columns below kTables · 16. A shuffle reads the low four bits of an index, and gives 0
-// when it is negative: table i adds its difference exactly where column ≥ 16·i.
+// The bins of 32 columns below kTables · 16: each is in one table, and the shuffles of the others give 0.
 template <int kTables>
-REELSENSE_AVX2 inline __m256i look_up(const Tables<kTables>& tables, __m256i column) noexcept {
-  __m256i bin = _mm256_shuffle_epi8(tables.table[0], column);
+REELSENSE_AVX2 inline __m256i look_up(const Tables<kTables>& tables, const BinnedForest::Step& step,
+                                      std::size_t half) noexcept {
+  __m256i bin = _mm256_shuffle_epi8(tables.table[0], load(step.table[0] + half));
   REELSENSE_UNROLL
   for (int i = 1; i < kTables; ++i) {
-    const __m256i index =
-        _mm256_sub_epi8(column, _mm256_set1_epi8(static_cast<char>(kTable * static_cast<std::size_t>(i))));
-    bin = _mm256_xor_si256(bin, _mm256_shuffle_epi8(tables.table[i], index));
+    bin = _mm256_or_si256(bin, _mm256_shuffle_epi8(tables.table[i], load(step.table[i] + half)));
   }
   return bin;
-}
-
-template <typename T>
-REELSENSE_AVX2 inline __m256i load(const T* from) noexcept {
-  return _mm256_load_si256(reinterpret_cast<const __m256i*>(from));
 }
 
 // The places of the lowest eight of 16 exit leaves.
@@ -153,11 +150,11 @@ REELSENSE_AVX2 inline void store_places(__m256i leaf, const std::uint32_t* first
 template <int kTables, bool kMissing>
 REELSENSE_AVX2 inline __m256i take(__m256i leaf, const BinnedForest::Step& step, std::size_t half,
                                    const Tables<kTables>& right, const Tables<kTables>& left) noexcept {
-  const __m256i column = load(step.column + half);
-  const __m256i place = _mm256_and_si256(column, _mm256_set1_epi8(kReadsMissingAsTrue - 1));
-  __m256i bin = look_up<kTables>(right, place);
+  __m256i bin = look_up<kTables>(right, step, half);
   if constexpr (kMissing) {
-    bin = _mm256_blendv_epi8(bin, look_up<kTables>(left, place), _mm256_slli_epi16(column, 1));
+    const __m256i reads_left =
+        _mm256_slli_epi16(load(step.column + half), 1);  // kReadsMissingAsTrue: the top bit
+    bin = _mm256_blendv_epi8(bin, look_up<kTables>(left, step, half), reads_left);
   }
   const __m256i fails = _mm256_cmpgt_epi8(bin, load(step.rank + half));
   const __m256i here = _mm256_cmpeq_epi8(leaf, load(step.from + half));
@@ -177,13 +174,15 @@ REELSENSE_AVX2 __attribute__((noinline)) std::int64_t sum_row(const BinnedForest
     for (std::size_t half = 0; half < group.trees; half += kHalf) {
       const BinnedForest::Step* step = forest.steps.data() + group.first_step;
       const std::uint32_t steps = group.steps_of_half[half / kHalf];
-      const BinnedForest::Step* const end = step + steps / 2 * 2;
       __m256i leaf = _mm256_setzero_si256();
-      for (; step != end; step += 2) {
-        leaf = take<kTables, kMissing>(leaf, step[0], half, right, left);
-        leaf = take<kTables, kMissing>(leaf, step[1], half, right, left);
+      for (std::uint32_t i = steps / kUnroll; i != 0; --i, step += kUnroll) {
+        REELSENSE_UNROLL
+        for (std::size_t u = 0; u < kUnroll; ++u)
+          leaf = take<kTables, kMissing>(leaf, step[u], half, right, left);
       }
-      if (steps % 2 != 0) leaf = take<kTables, kMissing>(leaf, *step, half, right, left);
+      for (std::uint32_t i = steps % kUnroll; i != 0; --i, ++step) {
+        leaf = take<kTables, kMissing>(leaf, *step, half, right, left);
+      }
       store_places(leaf, first_leaf + half, places + half);
     }
     sum += add_leaves(forest, group, places);

@@ -39,7 +39,7 @@ class EscalatorTest {
         return Answer(200, "{\"model\":\"reelsense-edge@1.0.0\",\"labels\":[$labelled]}".toByteArray(), null)
     }
 
-    private fun await(seconds: Long = 10, condition: () -> Boolean) {
+    private fun await(seconds: Long = 60, condition: () -> Boolean) {
         val end = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds)
         while (!condition() && System.nanoTime() < end) Thread.sleep(10)
         assertTrue(condition(), "in time; bodies: ${bodies.size}, labels: ${labels.size}")

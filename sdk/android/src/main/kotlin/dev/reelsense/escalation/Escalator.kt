@@ -90,7 +90,8 @@ public class Escalator @JvmOverloads constructor(
         }
     }
 
-    /** Takes the uncertain ones. */
+    /** Takes the uncertain ones, all before the first is sent: they share requests. */
+    @Synchronized
     override fun onWindows(windows: List<Window>): Unit = windows.forEach { if (it.decision.uncertain) offer(it) }
 
     /** Takes a window, whatever its label; it must carry features. */
