@@ -65,6 +65,7 @@ class DecisionSink : public ClassifierSink {
   DecisionWriter& rows_;
   DecisionSinkOptions options_;
   std::unordered_map<std::uint64_t, FlowEntry> flows_;  // by flow_id, the live ones
+  FlowPeers peers_;                                     // all flows: they are seen on one path
   std::vector<Session> sessions_;                       // in the order in which they were first seen
   std::unordered_map<Address, std::size_t, AddressHash> index_;
   std::int64_t next_second_ = 0;  // first one not yet closed; meaningful while sessions_ is not empty

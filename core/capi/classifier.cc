@@ -105,7 +105,8 @@ struct rs_classifier final : ClassifierSink {
   std::uint32_t second_windows = 0;
 
   LazyArray<FlowPolicy> flows;  // by slot
-  std::uint32_t fresh = 0;      // slots at and above it were never used
+  FlowPeers peers;
+  std::uint32_t fresh = 0;  // slots at and above it were never used
   std::array<rs_window, UeModel::kMaxBatch> windows;
   std::array<ParsedPacket, kBlock> parsed;
 };
@@ -120,9 +121,10 @@ void rs_classifier::on_windows(std::span<const WindowRow> rows) {
 
 void rs_classifier::add_window(const WindowRow& row, rs_window& window) noexcept {
   while (fresh <= row.slot) flows[fresh++] = FlowPolicy{};
-  const FlowPolicy::Mark mark =
-      flows[row.slot].step(policy, row.second, row.decision, row.bytes_up, row.bytes_down,
-                           requests_of(packets ? View::kPacket : View::kSocket, row.features));
+  const FlowPolicy::Mark mark = flows[row.slot].step(
+      policy, row.second, row.decision, row.bytes_up, row.bytes_down,
+      requests_of(packets ? View::kPacket : View::kSocket, row.features), peers.before(policy, row.second));
+  peers.add(policy, row.second, row.decision, row.bytes_up, row.bytes_down);
   session.add(row.decision, row.bytes_up, row.bytes_down, row.bins, mark);
   second_bytes[RS_UP] += row.bytes_up;
   second_bytes[RS_DOWN] += row.bytes_down;

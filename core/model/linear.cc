@@ -36,12 +36,7 @@ Result<LinearNode> read_linear(const OnnxNode& node, std::size_t inputs) {
   const std::vector<double> intercepts = read.reals("intercepts");
   const std::string_view transform = read.string("post_transform", "NONE");
   if (classifier) {
-    const std::vector<std::int64_t> labels = read.ints("classlabels_ints");
-    const std::vector<std::string_view> names = read.strings("classlabels_strings");
-    const bool binary = labels == std::vector<std::int64_t>{0, 1} && names.empty();
-    if (!binary && !(labels.empty() && names.size() == 2)) {
-      read.fail(ErrorCode::kUnsupported, {"class labels other than 0 and 1, or two strings"});
-    }
+    read.two_classes("classlabels_ints");
     read.ignore("multi_class");  // has no effect on two classes
   } else if (read.integer("targets", 1) != 1) {
     read.fail(ErrorCode::kUnsupported, {"more than one target"});
@@ -87,21 +82,21 @@ Result<PreOp> read_preparation(const OnnxNode& node, std::size_t inputs) {
   AttributeReader read(node, inputs);
   PreOp op;
   const auto fits = [inputs](const std::vector<double>& v) { return v.size() == 1 || v.size() == inputs; };
-  const Error wrong = node.error(ErrorCode::kCorrupt, {"attribute lengths are neither 1 nor {}", inputs});
+  bool lengths_fit = true;
   if (node.op_type == "Scaler") {
     const std::vector<double> offset = read.reals("offset");
     const std::vector<double> scale = read.reals("scale");
     if (Status status = read.finish(); !status) return status.failure();
-    if (!fits(offset) || offset.size() != scale.size()) return wrong;
-    op = {PreOp::Kind::kScale, spread(offset, inputs), spread(scale, inputs)};
+    lengths_fit = fits(offset) && offset.size() == scale.size();
+    if (lengths_fit) op = {PreOp::Kind::kScale, spread(offset, inputs), spread(scale, inputs)};
   } else if (node.op_type == "Imputer") {
     const std::vector<double> values = read.reals("imputed_value_floats");
     // The default is 0 by the specification.
     const double replaced = read.real("replaced_value_float", 0.0);
     if (Status status = read.finish(); !status) return status.failure();
-    if (!fits(values)) return wrong;
+    lengths_fit = fits(values);
     const auto kind = std::isnan(replaced) ? PreOp::Kind::kImputeNan : PreOp::Kind::kImputeValue;
-    op = {kind, spread(values, inputs), spread({replaced}, inputs)};
+    if (lengths_fit) op = {kind, spread(values, inputs), spread({replaced}, inputs)};
   } else {
     const std::string_view norm = read.string("norm", "MAX");
     if (Status status = read.finish(); !status) return status.failure();
@@ -113,6 +108,9 @@ Result<PreOp> read_preparation(const OnnxNode& node, std::size_t inputs) {
       op.kind = PreOp::Kind::kNormalizeL2;
     else
       return node.error(ErrorCode::kUnsupported, {"norm {}", in_quotes(norm)});
+  }
+  if (!lengths_fit) {
+    return node.error(ErrorCode::kCorrupt, {"attribute lengths are neither 1 nor {}", inputs});
   }
   return op;
 }

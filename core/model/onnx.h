@@ -97,6 +97,8 @@ class AttributeReader {
   std::int64_t integer(std::string_view name, std::int64_t fallback);
   double real(std::string_view name, double fallback);
   std::string_view string(std::string_view name, std::string_view fallback);
+  // Accepts class labels 0 and 1, named by `ints`, or two strings: what they say is the classifier's own.
+  void two_classes(std::string_view ints_name);
   // Accepts the attribute and reads nothing of it.
   void ignore(std::string_view name) { (void)find(name); }
   [[nodiscard]] bool has(std::string_view name) const noexcept;

@@ -229,6 +229,14 @@ std::string_view AttributeReader::string(std::string_view name, std::string_view
   return fallback;
 }
 
+void AttributeReader::two_classes(std::string_view ints_name) {
+  const std::vector<std::int64_t> numbers = ints(ints_name);
+  const std::size_t names = strings("classlabels_strings").size();
+  const bool binary = names == 0 && numbers.size() == 2 && numbers[0] == 0 && numbers[1] == 1;
+  if (binary || (names == 2 && numbers.empty())) return;
+  fail(ErrorCode::kUnsupported, {"class labels other than 0 and 1, or two strings"});
+}
+
 Status AttributeReader::finish() {
   if (error_) return *error_;
   for (std::size_t i = 0; i < node_.attributes.size(); ++i) {

@@ -58,21 +58,25 @@ struct RawEnsemble {
 Status check_lengths(const OnnxNode& node, const RawEnsemble& raw) {
   const std::size_t n = raw.size();
   const std::size_t votes = raw.vote_ids.size();
-  const std::string prefix = raw.classifier ? "class_" : "target_";
+  const char* const of_votes = raw.classifier ? "class" : "target";
   const struct {
-    std::string name;
+    const char* of;
+    const char* name;
     std::size_t size, wanted;
-  } lengths[] = {
-      {"nodes_treeids", raw.tree_ids.size(), n},           {"nodes_featureids", raw.features.size(), n},
-      {"nodes_values", raw.thresholds.size(), n},          {"nodes_modes", raw.modes.size(), n},
-      {"nodes_truenodeids", raw.on_true.size(), n},        {"nodes_falsenodeids", raw.on_false.size(), n},
-      {prefix + "treeids", raw.vote_trees.size(), votes},  {prefix + "nodeids", raw.vote_nodes.size(), votes},
-      {prefix + "weights", raw.vote_weights.size(), votes}};
+  } lengths[] = {{"nodes", "treeids", raw.tree_ids.size(), n},
+                 {"nodes", "featureids", raw.features.size(), n},
+                 {"nodes", "values", raw.thresholds.size(), n},
+                 {"nodes", "modes", raw.modes.size(), n},
+                 {"nodes", "truenodeids", raw.on_true.size(), n},
+                 {"nodes", "falsenodeids", raw.on_false.size(), n},
+                 {of_votes, "treeids", raw.vote_trees.size(), votes},
+                 {of_votes, "nodeids", raw.vote_nodes.size(), votes},
+                 {of_votes, "weights", raw.vote_weights.size(), votes}};
   if (n == 0) return node.error(ErrorCode::kCorrupt, {"no tree nodes"});
   for (const auto& length : lengths) {
     if (length.size == length.wanted) continue;
-    return node.error(ErrorCode::kCorrupt,
-                      {"{} has {} elements, expected {}", length.name, length.size, length.wanted});
+    return node.error(ErrorCode::kCorrupt, {"{}_{} has {} elements, expected {}", length.of, length.name,
+                                            length.size, length.wanted});
   }
   if (!raw.missing_true.empty() && raw.missing_true.size() != n) {
     return node.error(ErrorCode::kCorrupt, {"nodes_missing_value_tracks_true has {} elements, expected {}",
@@ -103,12 +107,7 @@ Result<RawEnsemble> read_arrays(const OnnxNode& node, const ModelLimits& limits)
   read.ignore("nodes_hitrates");
   read.ignore("nodes_hitrates_as_tensor");
   if (raw.classifier) {
-    const std::vector<std::int64_t> labels = read.ints("classlabels_int64s");
-    const std::vector<std::string_view> names = read.strings("classlabels_strings");
-    const bool binary = labels == std::vector<std::int64_t>{0, 1} && names.empty();
-    if (!binary && !(labels.empty() && names.size() == 2)) {
-      read.fail(ErrorCode::kUnsupported, {"class labels other than 0 and 1, or two strings"});
-    }
+    read.two_classes("classlabels_int64s");
   } else {
     raw.aggregate = read.string("aggregate_function", "SUM");
     if (raw.aggregate != "SUM" && raw.aggregate != "AVERAGE") {
@@ -269,6 +268,7 @@ Status ForestBuilder::read_votes(const VoteRule& rule) {
   std::vector<std::uint64_t> keys;
   for (const Run& run : runs_) keys.push_back(static_cast<std::uint64_t>(run.tree_id) ^ kSign);
   const std::vector<std::uint32_t> order = order_of(keys);
+  const char* const name = raw_.classifier ? "class_nodeids" : "target_nodeids";
   const auto id = [this](std::uint32_t run) { return runs_[run].tree_id; };
   for (std::size_t i = 1; i < order.size(); ++i) {
     if (id(order[i]) == id(order[i - 1])) {
@@ -278,7 +278,6 @@ Status ForestBuilder::read_votes(const VoteRule& rule) {
   for (std::size_t v = 0; v < raw_.vote_ids.size(); ++v) {
     const auto found = std::lower_bound(order.begin(), order.end(), raw_.vote_trees[v],
                                         [&](std::uint32_t run, std::int64_t tree) { return id(run) < tree; });
-    const std::string name = raw_.classifier ? "class_nodeids" : "target_nodeids";
     if (found == order.end() || id(*found) != raw_.vote_trees[v]) {
       return corrupt({"{}[{}] names tree {}, which does not exist", name, v, raw_.vote_trees[v]});
     }

@@ -18,13 +18,20 @@ void count_up(T& counter) noexcept {
   if (counter != std::numeric_limits<T>::max()) ++counter;
 }
 
-// Bits that a window adds to the evidence for video: its log-odds, of which one window counts no more than
-// the largest share.
-double evidence_bits(const PolicyOptions& options, float probability) noexcept {
+// A window's log-odds for video; 0 for what is no probability.
+double log_odds(float probability) noexcept {
   if (!(probability >= 0 && probability <= 1)) return 0;
   constexpr double kSurest = 1e-6;
   const double p = std::clamp(static_cast<double>(probability), kSurest, 1 - kSurest);
-  return std::clamp(log2_exact(p / (1 - p)), -options.flow_window_bits, options.flow_window_bits);
+  return log2_exact(p / (1 - p));
+}
+
+// Bits that a flow of these log-odds gets for standing out among those it shares a narrow path with: at most
+// what makes up for their leaning.
+double stand_out(const PolicyOptions& options, double bits, const PathLeaning& leaning) noexcept {
+  const double limit = std::min(options.flow_peer_bits, -leaning.bits);
+  if (bits < -options.flow_peer_bits) return 0;
+  return std::max(0.0, std::min(bits - leaning.bits, limit));
 }
 
 // A player asks for the next few seconds again and again; who gets much for long without asking, or megabytes
@@ -65,6 +72,27 @@ FlowRequests requests_of(View view, const float* features) noexcept {
   return {};
 }
 
+void FlowPeers::add(const PolicyOptions& options, std::int64_t second, const Decision& decision,
+                    std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept {
+  const auto now = static_cast<std::uint64_t>(second);
+  if (now != open_.second) {
+    last_ = now == open_.second + 1 ? open_ : Sums{};
+    open_ = {.second = now};
+  }
+  open_.bytes_down += static_cast<double>(bytes_down);
+  if (static_cast<double>(bytes_up) + static_cast<double>(bytes_down) < options.active_bytes) return;
+  open_.bits += log_odds(decision.probability);
+  ++open_.flows;
+}
+
+PathLeaning FlowPeers::before(const PolicyOptions& options, std::int64_t second) const noexcept {
+  const std::uint64_t wanted = static_cast<std::uint64_t>(second) - 1;
+  const Sums& sums = open_.second == wanted ? open_ : last_;
+  if (sums.second != wanted || sums.flows == 0 || sums.bytes_down >= options.ample_kbps * (1000.0 / 8))
+    return {};
+  return {sums.bits / sums.flows, sums.flows};
+}
+
 FlowPolicy::Mark FlowPolicy::mark(const PolicyOptions& options, QosReason reason) const noexcept {
   if (state_ == State::kVideo) return {kDscpVideo, reason};
   if (state_ == State::kBulk && options.bulk_lower_effort > 0) return {kDscpLowerEffort, reason};
@@ -73,14 +101,18 @@ FlowPolicy::Mark FlowPolicy::mark(const PolicyOptions& options, QosReason reason
 
 FlowPolicy::Mark FlowPolicy::step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
                                   std::uint64_t bytes_up, std::uint64_t bytes_down,
-                                  const FlowRequests& requests) noexcept {
+                                  const FlowRequests& requests, const PathLeaning& leaning) noexcept {
   const auto now = static_cast<std::uint32_t>(static_cast<std::uint64_t>(second));
   const double up = static_cast<double>(bytes_up);
   const double down = static_cast<double>(bytes_down);
   if (up + down < options.active_bytes) return step_quiet(options, now);
   const std::uint32_t pause = now - second_;
   second_ = now;
-  double bits = evidence_bits(options, decision.probability);
+  double bits = log_odds(decision.probability);
+  const bool was_counted = state_ != State::kNew && pause == 1;
+  const std::uint32_t others = leaning.flows - (was_counted && leaning.flows > 0 ? 1 : 0);
+  if (others > 0) bits += stand_out(options, bits, leaning);
+  bits = std::clamp(bits, -options.flow_window_bits, options.flow_window_bits);
   if (bits > 0 && is_transfer(options, requests)) bits = 0;
   const bool speaks_for_state = weigh(options, bits);
   switch (state_) {

@@ -34,6 +34,11 @@ class Flow {
     for (int i = 0; i < n; ++i) mark = step(probability, down, up);
     return mark;
   }
+  FlowPolicy::Mark steps(int n, float probability, const FlowRequests& requests) {
+    FlowPolicy::Mark mark;
+    for (int i = 0; i < n; ++i) mark = step(probability, requests);
+    return mark;
+  }
   void pause(std::int64_t seconds) { second_ += seconds; }
 
  private:
@@ -116,11 +121,12 @@ TEST(FlowPolicy, WindowsThatHardlyLean_AreHeldAndThenDefault) {
 constexpr float k1Megabyte = 20;  // log2 bytes
 constexpr float k4Megabytes = 22;
 constexpr float k16Megabytes = 24;
+constexpr FlowRequests kTransfer = {9, k4Megabytes, 0};
 
 TEST(FlowPolicy, MuchWithoutARequest_NeverGetsAf31) {
   Flow flow;
   for (int i = 0; i < 100; ++i) {
-    expect(flow.step(0.97F, {9, k4Megabytes, 0}), kDscpDefault, QosReason::kUncertain);
+    expect(flow.step(0.97F, kTransfer), kDscpDefault, QosReason::kUncertain);
   }
 }
 
@@ -134,10 +140,9 @@ TEST(FlowPolicy, LittleOrShortlyWithoutARequest_IsNoTransfer) {
 TEST(FlowPolicy, VideoThatTurnsOutToTransfer_IsHeldAndThenDefault) {
   Flow flow;
   flow.steps(3, 0.97F);
-  for (int i = 0; i < 10; ++i) {
-    expect(flow.step(0.97F, {9, k4Megabytes, 0}), kDscpVideo, QosReason::kHold);
-  }
-  expect(flow.step(0.97F, {9, k4Megabytes, 0}), kDscpDefault, QosReason::kUncertain);
+  expect(flow.step(0.97F, kTransfer), kDscpVideo, QosReason::kHold);
+  expect(flow.steps(9, 0.97F, kTransfer), kDscpVideo, QosReason::kHold);
+  expect(flow.step(0.97F, kTransfer), kDscpDefault, QosReason::kUncertain);
   expect(flow.step(0.97F, {0, 0, k4Megabytes}), kDscpVideo, QosReason::kVideo);  // it asked again
 }
 
@@ -151,9 +156,101 @@ TEST(FlowPolicy, LargeChunks_AreATransferWhateverTheirAge) {
 
 TEST(FlowPolicy, TransferThatLeansAgainstVideo_CountsAsEver) {
   Flow flow;
-  expect(flow.step(0.02F, {9, k4Megabytes, 0}), kDscpDefault, QosReason::kNonVideo);
-  for (int i = 0; i < 13; ++i) flow.step(0.02F, {9, k4Megabytes, 0});
-  expect(flow.step(0.02F, {9, k4Megabytes, 0}), kDscpLowerEffort, QosReason::kBulk);
+  expect(flow.steps(14, 0.02F, kTransfer), kDscpDefault, QosReason::kNonVideo);
+  expect(flow.step(0.02F, kTransfer), kDscpLowerEffort, QosReason::kBulk);
+}
+
+// Two flows on one path, second by second.
+class Path {
+ public:
+  explicit Path(PolicyOptions options = {}) : options_(options) {}
+
+  // Marks of both after n seconds with these probabilities.
+  std::array<FlowPolicy::Mark, 2> steps(int n, std::array<float, 2> probabilities,
+                                        std::uint64_t down = 100'000) {
+    std::array<FlowPolicy::Mark, 2> marks;
+    for (int i = 0; i < n; ++i, ++second_) {
+      for (std::size_t f = 0; f < 2; ++f) {
+        const Decision decision = labelled(probabilities[f]);
+        marks[f] =
+            flows_[f].step(options_, second_, decision, 5'000, down, {}, peers_.before(options_, second_));
+        peers_.add(options_, second_, decision, 5'000, down);
+      }
+    }
+    return marks;
+  }
+  void pause(std::int64_t seconds) { second_ += seconds; }
+
+ private:
+  PolicyOptions options_;
+  FlowPeers peers_;
+  std::array<FlowPolicy, 2> flows_;
+  std::int64_t second_ = 1'700'000'000;
+};
+
+// −0.26 and −3.5 bits, their mean is −1.9: the first flow's windows count as 1.6 bits.
+TEST(FlowPeers, FlowThatStandsOutOnANarrowPath_GetsAf31) {
+  Path path;
+  expect(path.steps(2, {0.455F, 0.08F})[0], kDscpDefault, QosReason::kUncertain);
+  const auto marks = path.steps(1, {0.455F, 0.08F});
+  expect(marks[0], kDscpDefault, QosReason::kUncertain);
+  const auto later = path.steps(1, {0.455F, 0.08F});
+  expect(later[0], kDscpVideo, QosReason::kVideo);
+  expect(later[1], kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPeers, WidePath_ChangesNothing) {
+  Path path;
+  expect(path.steps(100, {0.455F, 0.08F}, 400'000)[0], kDscpDefault, QosReason::kUncertain);  // 6.4 Mbit/s
+}
+
+TEST(FlowPeers, FlowsThatLeanTheSameWay_DoNotLiftEachOther) {
+  Path path;
+  for (const FlowPolicy::Mark mark : path.steps(100, {0.3F, 0.3F})) {
+    EXPECT_EQ(mark.dscp, kDscpDefault);
+  }
+}
+
+TEST(FlowPeers, FlowThatLooksNothingLikeVideo_IsNotLifted) {
+  Path path;
+  expect(path.steps(4, {0.19F, 0.001F})[0], kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPeers, FlowAlone_IsNotItsOwnPeer) {
+  Path path;
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(path.steps(1, {0.455F, 0.08F})[0].dscp, kDscpDefault);
+    path.pause(1);  // what was seen two seconds ago says nothing
+  }
+  FlowPolicy flow;
+  FlowPeers peers;
+  const PolicyOptions options;
+  for (std::int64_t k = 0; k < 50; ++k) {
+    const auto mark = flow.step(options, k, labelled(0.455F), 5'000, 100'000, {}, peers.before(options, k));
+    peers.add(options, k, labelled(0.455F), 5'000, 100'000);
+    EXPECT_EQ(mark.dscp, kDscpDefault);
+  }
+}
+
+TEST(FlowPeers, SettingOfZero_SwitchesItOff) {
+  PolicyOptions options;
+  options.flow_peer_bits = 0;
+  Path path(options);
+  expect(path.steps(100, {0.455F, 0.08F})[0], kDscpDefault, QosReason::kUncertain);
+}
+
+TEST(FlowPeers, ClockThatGoesBack_BeginsAnew) {
+  const PolicyOptions options;
+  FlowPeers peers;
+  peers.add(options, 10, labelled(0.25F), 5'000, 100'000);
+  EXPECT_EQ(peers.before(options, 11).flows, 1U);
+  EXPECT_NEAR(peers.before(options, 11).bits, -1.585, 1e-3);
+  EXPECT_EQ(peers.before(options, 10).flows, 0U);
+  EXPECT_EQ(peers.before(options, 12).flows, 0U);
+  peers.add(options, 5, labelled(0.5F), 5'000, 100'000);
+  EXPECT_EQ(peers.before(options, 11).flows, 0U);
+  EXPECT_EQ(peers.before(options, 6).bits, 0.0);
+  EXPECT_EQ(peers.before(options, 6).flows, 1U);
 }
 
 TEST(RequestsOf, EachView_ReadsItsOwnFeatures) {

@@ -358,6 +358,7 @@ class RandomSession : public testing::TestWithParam<unsigned> {
     std::mt19937_64 random(seed);
     SessionPolicy policy(options);
     std::array<FlowPolicy, 3> flows;
+    FlowPeers peers;
     std::vector<SessionResult> results;
     for (std::int64_t k = 0; k < 400; ++k) {
       const std::int64_t second = random() % 50 == 0 ? static_cast<std::int64_t>(random()) : k;
@@ -372,7 +373,9 @@ class RandomSession : public testing::TestWithParam<unsigned> {
         Decision decision = labelled(static_cast<float>(random() % 1001) / 1000.0F);
         if (random() % 100 == 0) decision.probability = std::numeric_limits<float>::quiet_NaN();
         const std::uint64_t up = random() >> (random() % 64);
-        const FlowPolicy::Mark mark = flow.step(options, second, decision, up, down);
+        const FlowPolicy::Mark mark =
+            flow.step(options, second, decision, up, down, {}, peers.before(options, second));
+        peers.add(options, second, decision, up, down);
         policy.add(decision, up, down, random() % 10 == 0 ? nullptr : bins.data(), mark);
       }
       results.push_back(policy.end_second(second));

@@ -43,6 +43,26 @@ class Window:
     chunk: float = 0.0  # mean size of a closed one, as log2(1 + bytes)
 
 
+def log_odds(probability: float) -> float:
+    p = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log2(p / (1 - p))
+
+
+def is_active(window: Window, settings: dict[str, float]) -> bool:
+    return window.up + window.down >= settings["active_bytes"]
+
+
+def stands_out(window: Window, before: list[Window], settings: dict[str, float]) -> float:
+    """Bits for being above what the flows of the second before were on average, itself included."""
+    peers = [w for w in before if is_active(w, settings)]
+    own = log_odds(window.probability)
+    narrow = 8 * sum(w.down for w in before) < 1000 * settings["ample_kbps"]
+    if not narrow or not any(w.flow != window.flow for w in peers) or own < -settings["flow_peer_bits"]:
+        return 0.0
+    mean = sum(log_odds(w.probability) for w in peers) / len(peers)
+    return max(0.0, min(own - mean, -mean, settings["flow_peer_bits"]))
+
+
 def is_transfer(window: Window, settings: dict[str, float]) -> bool:
     silent = window.request_age > settings["transfer_seconds"]
     if silent and window.open_chunk > math.log2(1 + settings["transfer_bytes"]):
@@ -72,16 +92,16 @@ class FlowPolicy:
             return Mark(LOWER_EFFORT, reason)
         return Mark(DEFAULT, reason)
 
-    def step(self, window: Window) -> Mark:
+    def step(self, window: Window, before: list[Window]) -> Mark:
         s = self.settings
-        if window.up + window.down < s["active_bytes"]:
+        if not is_active(window, s):
             if self.state in ("new", "unsure"):
                 return self.mark("default" if self.state == "new" else "uncertain")
             if self.state == "bulk" and window.second - self.last_active > s["bulk_leave_seconds"]:
                 self.state, self.run = "non-video", []
             return self.mark("idle")
         pause, self.last_active = window.second - self.last_active, window.second
-        bits = self.weigh(window)
+        bits = self.weigh(window, stands_out(window, before, s))
         if self.state == "video":
             self.run = []
             return self.mark("video" if bits > 0 else "hold")
@@ -95,10 +115,9 @@ class FlowPolicy:
             return self.mark("hold")
         return self.mark(self.state)
 
-    def weigh(self, window: Window) -> float:
+    def weigh(self, window: Window, more: float) -> float:
         s = self.settings
-        p = min(max(window.probability, 1e-6), 1 - 1e-6)
-        bits = min(max(math.log2(p / (1 - p)), -s["flow_window_bits"]), s["flow_window_bits"])
+        bits = min(max(log_odds(window.probability) + more, -s["flow_window_bits"]), s["flow_window_bits"])
         if is_transfer(window, s):
             bits = min(bits, 0.0)
         self.evidence = single(min(max(self.evidence + bits, -s["flow_evidence_low"]), s["flow_evidence_high"]))
@@ -358,8 +377,11 @@ def decide(windows: list[Window], settings: dict[str, float]) -> tuple[list[tupl
     decisions: list[tuple] = []
     sessions: dict[str, SessionPolicy] = {}
     by_second: dict[int, dict[str, list[tuple[Window, Mark]]]] = {}
+    seen: dict[int, list[Window]] = {}
     for window in windows:
-        mark = flows.setdefault(window.flow, FlowPolicy(settings)).step(window)
+        seen.setdefault(window.second, []).append(window)
+    for window in windows:
+        mark = flows.setdefault(window.flow, FlowPolicy(settings)).step(window, seen.get(window.second - 1, []))
         marks.append((window, mark))
         by_second.setdefault(window.second, {}).setdefault(window.client, []).append((window, mark))
     if not by_second:

@@ -53,6 +53,32 @@ struct FlowRequests {
 // Of a window's feature vector in its view; of the record view, which sees no requests, nothing.
 FlowRequests requests_of(View view, const float* features) noexcept;
 
+// What the flows that share a path lean to, as far as one place sees them: the mean log-odds of the active
+// ones a second ago. A narrow path makes video look less like it, and its rivals too.
+struct PathLeaning {
+  double bits = 0;
+  std::uint32_t flows = 0;  // 0: not known, or the path is not narrow
+};
+
+class FlowPeers {
+ public:
+  // Takes a window, after its flow took its own. In the order of their seconds; a second before the last
+  // begins anew.
+  void add(const PolicyOptions& options, std::int64_t second, const Decision& decision,
+           std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept;
+  // Of the second before this one.
+  [[nodiscard]] PathLeaning before(const PolicyOptions& options, std::int64_t second) const noexcept;
+
+ private:
+  struct Sums {
+    std::uint64_t second = 0;  // unsigned: it may wrap
+    double bits = 0;
+    double bytes_down = 0;
+    std::uint32_t flows = 0;
+  };
+  Sums open_, last_;
+};
+
 // One flow. Default-constructed for a new one; 16 bytes, so that a table can keep it in a flow's slot.
 class FlowPolicy {
  public:
@@ -64,7 +90,8 @@ class FlowPolicy {
   // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of
   // the flow, in the order of their seconds; seconds without packets are left out.
   Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
-            std::uint64_t bytes_up, std::uint64_t bytes_down, const FlowRequests& requests = {}) noexcept;
+            std::uint64_t bytes_up, std::uint64_t bytes_down, const FlowRequests& requests = {},
+            const PathLeaning& leaning = {}) noexcept;
 
  private:
   enum class State : std::uint8_t { kNew, kUnsure, kVideo, kNonVideo, kBulk };

@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "0d51e38d2ef26ba53d17f73c9987acde2e1e89b02e6824d93cca136a12bfdd20"
+#define REELSENSE_GO_CORE_DIGEST "bba6217e2d39a5adb2721a55ac25e109871b3bc338e466175d722d35723831b8"
