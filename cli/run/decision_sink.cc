@@ -98,6 +98,7 @@ void DecisionSink::end_input() {
   if (std::any_of(sessions_.begin(), sessions_.end(), open)) close_second(next_second_);
   forget_sessions();
   flows_.clear();
+  peers_ = {};
 }
 
 void DecisionSink::forget_sessions() {
