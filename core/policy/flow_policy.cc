@@ -114,6 +114,8 @@ FlowPolicy::Mark FlowPolicy::step(const PolicyOptions& options, std::int64_t sec
   if (others > 0) bits += stand_out(options, bits, leaning);
   bits = std::clamp(bits, -options.flow_window_bits, options.flow_window_bits);
   if (bits > 0 && is_transfer(options, requests)) bits = 0;
+  // Part of a second, much of it handshake and slow start: every flow begins as little of a video.
+  if (state_ == State::kNew) bits = std::max(bits, 0.0);
   const bool speaks_for_state = weigh(options, bits);
   switch (state_) {
     case State::kVideo:

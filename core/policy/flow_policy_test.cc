@@ -62,6 +62,15 @@ TEST(FlowPolicy, OneSureVideoWindow_GetsAf31AtOnce) {
   expect(flow.step(0.95F), kDscpVideo, QosReason::kVideo);
 }
 
+TEST(FlowPolicy, FirstWindow_SaysNothingAgainstVideo) {
+  Flow flow;
+  expect(flow.step(0.02F), kDscpDefault, QosReason::kUncertain);
+  expect(flow.step(0.95F), kDscpVideo, QosReason::kVideo);
+  Flow other;
+  other.step(0.02F);
+  expect(other.step(0.02F), kDscpDefault, QosReason::kNonVideo);
+}
+
 // 1.6 bits each: no window is sure, two of them are.
 TEST(FlowPolicy, UnsureWindowsThatLeanTheSameWay_AddUp) {
   Flow flow;
@@ -156,7 +165,7 @@ TEST(FlowPolicy, LargeChunks_AreATransferWhateverTheirAge) {
 
 TEST(FlowPolicy, TransferThatLeansAgainstVideo_CountsAsEver) {
   Flow flow;
-  expect(flow.steps(14, 0.02F, kTransfer), kDscpDefault, QosReason::kNonVideo);
+  expect(flow.steps(15, 0.02F, kTransfer), kDscpDefault, QosReason::kNonVideo);
   expect(flow.step(0.02F, kTransfer), kDscpLowerEffort, QosReason::kBulk);
 }
 
@@ -278,13 +287,14 @@ TEST(FlowPolicy, Bulk_IsHeldAndThenDefault) {
 
 TEST(FlowPolicy, LongDownload_IsBulk) {
   Flow flow;
+  flow.step(0.02F);  // a first window says nothing against video
   expect(flow.steps(14, 0.02F), kDscpDefault, QosReason::kNonVideo);
   expect(flow.step(0.02F), kDscpLowerEffort, QosReason::kBulk);
 }
 
 TEST(FlowPolicy, LongUpload_IsBulk) {
   Flow flow;
-  expect(flow.steps(15, 0.02F, 5'000, 200'000), kDscpLowerEffort, QosReason::kBulk);
+  expect(flow.steps(16, 0.02F, 5'000, 200'000), kDscpLowerEffort, QosReason::kBulk);
 }
 
 // A wrong mark of lower effort costs a video its picture: only sure windows count, whatever the evidence.
@@ -295,6 +305,7 @@ TEST(FlowPolicy, LongTransferThatIsNotSurelyOther_IsNeverBulk) {
 
 TEST(FlowPolicy, Call_IsNeverBulk) {
   Flow flow;
+  flow.step(0.02F, 150'000, 90'000);
   for (int i = 0; i < 600; ++i) expect(flow.step(0.02F, 150'000, 90'000), kDscpDefault, QosReason::kNonVideo);
 }
 
@@ -305,6 +316,7 @@ TEST(FlowPolicy, SlowTransfer_IsNotBulk) {
 
 TEST(FlowPolicy, AudioWithPauses_IsNotBulk) {
   Flow flow;
+  flow.step(0.02F, 300'000, 6'000);
   for (int i = 0; i < 60; ++i) {
     expect(flow.step(0.02F, 300'000, 6'000), kDscpDefault, QosReason::kNonVideo);
     flow.pause(9);
@@ -340,7 +352,7 @@ TEST(FlowPolicy, LowerEffortSwitchedOff_OnlyTheReasonSaysBulk) {
   PolicyOptions options;
   options.bulk_lower_effort = 0;
   Flow flow(options);
-  expect(flow.steps(15, 0.02F), kDscpDefault, QosReason::kBulk);
+  expect(flow.steps(16, 0.02F), kDscpDefault, QosReason::kBulk);
 }
 
 // NQB is 45 (RFC 9956); no flow may ever get it, nor anything but the three code points.

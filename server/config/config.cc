@@ -156,8 +156,8 @@ void Loader::read_environment(const std::map<std::string, std::string>& environm
     if (variable == kModelsVariable || variable == kClientVariable || is_service_link(variable, text))
       continue;
     // Another program may have variables of its own; one that looks like a key is a mistake.
-    const auto begins = [&](const ConfigSection& section) {
-      return variable.starts_with(variable_name(section.name, ""));
+    const auto begins = [&name = variable](const ConfigSection& section) {
+      return name.starts_with(variable_name(section.name, ""));
     };
     const auto sections = config_sections();
     if (std::any_of(sections.begin(), sections.end(), begins) || !nearest(variable, variables, 3).empty()) {

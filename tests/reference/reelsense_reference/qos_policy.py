@@ -120,6 +120,8 @@ class FlowPolicy:
         bits = min(max(log_odds(window.probability) + more, -s["flow_window_bits"]), s["flow_window_bits"])
         if is_transfer(window, s):
             bits = min(bits, 0.0)
+        if self.state == "new":
+            bits = max(bits, 0.0)
         self.evidence = single(min(max(self.evidence + bits, -s["flow_evidence_low"]), s["flow_evidence_high"]))
         other = self.state in ("non-video", "bulk")
         if self.evidence >= s["flow_enter_bits"]:

@@ -1,3 +1,3 @@
 // Written by internal/generate. Do not edit.
 // Of the core's text.
-#define REELSENSE_GO_CORE_DIGEST "bba6217e2d39a5adb2721a55ac25e109871b3bc338e466175d722d35723831b8"
+#define REELSENSE_GO_CORE_DIGEST "f6a53d0d96544bed33af690c94daaef569edb910c2af05e8845571d4c85b3b38"
