@@ -60,6 +60,7 @@ struct PathLeaning {
   std::uint32_t flows = 0;  // 0: not known, or the path is not narrow
 };
 
+// Gathers it: one for each place that sees flows, be it a device or a link.
 class FlowPeers {
  public:
   // Takes a window, after its flow took its own. In the order of their seconds; a second before the last
@@ -88,7 +89,8 @@ class FlowPolicy {
   };
 
   // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of
-  // the flow, in the order of their seconds; seconds without packets are left out.
+  // the flow, in the order of their seconds; seconds without packets are left out. leaning: FlowPeers::before
+  // that second; as default-constructed it says nothing.
   Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
             std::uint64_t bytes_up, std::uint64_t bytes_down, const FlowRequests& requests = {},
             const PathLeaning& leaning = {}) noexcept;
