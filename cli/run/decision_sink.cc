@@ -23,8 +23,7 @@ FlowPolicy::Mark DecisionSink::mark_flow(const WindowRow& row) {
   FlowEntry& flow = flows_[row.flow_id];
   const FlowPolicy::Mark mark =
       flow.policy.step(options_.policy, row.second, row.decision, row.bytes_up, row.bytes_down,
-                       requests_of(View::kPacket, row.features), peers_.before(options_.policy, row.second));
-  peers_.add(options_.policy, row.second, row.decision, row.bytes_up, row.bytes_down);
+                       requests_of(View::kPacket, row.features), &peers_);
   const bool changed = mark.dscp != flow.dscp;
   flow.dscp = mark.dscp;
   if (options_.flows && (changed || !options_.changes)) {

@@ -121,10 +121,9 @@ void rs_classifier::on_windows(std::span<const WindowRow> rows) {
 
 void rs_classifier::add_window(const WindowRow& row, rs_window& window) noexcept {
   while (fresh <= row.slot) flows[fresh++] = FlowPolicy{};
-  const FlowPolicy::Mark mark = flows[row.slot].step(
-      policy, row.second, row.decision, row.bytes_up, row.bytes_down,
-      requests_of(packets ? View::kPacket : View::kSocket, row.features), peers.before(policy, row.second));
-  peers.add(policy, row.second, row.decision, row.bytes_up, row.bytes_down);
+  const FlowPolicy::Mark mark =
+      flows[row.slot].step(policy, row.second, row.decision, row.bytes_up, row.bytes_down,
+                           requests_of(packets ? View::kPacket : View::kSocket, row.features), &peers);
   session.add(row.decision, row.bytes_up, row.bytes_down, row.bins, mark);
   second_bytes[RS_UP] += row.bytes_up;
   second_bytes[RS_DOWN] += row.bytes_down;

@@ -72,17 +72,13 @@ FlowRequests requests_of(View view, const float* features) noexcept {
   return {};
 }
 
-void FlowPeers::add(const PolicyOptions& options, std::int64_t second, const Decision& decision,
-                    std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept {
+FlowPeers::Sums& FlowPeers::of(std::int64_t second) noexcept {
   const auto now = static_cast<std::uint64_t>(second);
   if (now != open_.second) {
     last_ = now == open_.second + 1 ? open_ : Sums{};
     open_ = {.second = now};
   }
-  open_.bytes_down += static_cast<double>(bytes_down);
-  if (static_cast<double>(bytes_up) + static_cast<double>(bytes_down) < options.active_bytes) return;
-  open_.bits += log_odds(decision.probability);
-  ++open_.flows;
+  return open_;
 }
 
 PathLeaning FlowPeers::before(const PolicyOptions& options, std::int64_t second) const noexcept {
@@ -101,14 +97,20 @@ FlowPolicy::Mark FlowPolicy::mark(const PolicyOptions& options, QosReason reason
 
 FlowPolicy::Mark FlowPolicy::step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
                                   std::uint64_t bytes_up, std::uint64_t bytes_down,
-                                  const FlowRequests& requests, const PathLeaning& leaning) noexcept {
+                                  const FlowRequests& requests, FlowPeers* peers) noexcept {
   const auto now = static_cast<std::uint32_t>(static_cast<std::uint64_t>(second));
   const double up = static_cast<double>(bytes_up);
   const double down = static_cast<double>(bytes_down);
+  const PathLeaning leaning = peers != nullptr ? peers->before(options, second) : PathLeaning{};
+  FlowPeers::Sums unseen;
+  FlowPeers::Sums& sums = peers != nullptr ? peers->of(second) : unseen;
+  sums.bytes_down += down;
   if (up + down < options.active_bytes) return step_quiet(options, now);
   const std::uint32_t pause = now - second_;
   second_ = now;
   double bits = log_odds(decision.probability);
+  sums.bits += bits;
+  ++sums.flows;
   const bool was_counted = state_ != State::kNew && pause == 1;
   const std::uint32_t others = leaning.flows - (was_counted && leaning.flows > 0 ? 1 : 0);
   if (others > 0) bits += stand_out(options, bits, leaning);

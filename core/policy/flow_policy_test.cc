@@ -181,9 +181,7 @@ class Path {
     for (int i = 0; i < n; ++i, ++second_) {
       for (std::size_t f = 0; f < 2; ++f) {
         const Decision decision = labelled(probabilities[f]);
-        marks[f] =
-            flows_[f].step(options_, second_, decision, 5'000, down, {}, peers_.before(options_, second_));
-        peers_.add(options_, second_, decision, 5'000, down);
+        marks[f] = flows_[f].step(options_, second_, decision, 5'000, down, {}, &peers_);
       }
     }
     return marks;
@@ -235,9 +233,7 @@ TEST(FlowPeers, FlowAlone_IsNotItsOwnPeer) {
   FlowPeers peers;
   const PolicyOptions options;
   for (std::int64_t k = 0; k < 50; ++k) {
-    const auto mark = flow.step(options, k, labelled(0.455F), 5'000, 100'000, {}, peers.before(options, k));
-    peers.add(options, k, labelled(0.455F), 5'000, 100'000);
-    EXPECT_EQ(mark.dscp, kDscpDefault);
+    EXPECT_EQ(flow.step(options, k, labelled(0.455F), 5'000, 100'000, {}, &peers).dscp, kDscpDefault);
   }
 }
 
@@ -251,12 +247,13 @@ TEST(FlowPeers, SettingOfZero_SwitchesItOff) {
 TEST(FlowPeers, ClockThatGoesBack_BeginsAnew) {
   const PolicyOptions options;
   FlowPeers peers;
-  peers.add(options, 10, labelled(0.25F), 5'000, 100'000);
+  FlowPolicy flow;
+  flow.step(options, 10, labelled(0.25F), 5'000, 100'000, {}, &peers);
   EXPECT_EQ(peers.before(options, 11).flows, 1U);
   EXPECT_NEAR(peers.before(options, 11).bits, -1.585, 1e-3);
   EXPECT_EQ(peers.before(options, 10).flows, 0U);
   EXPECT_EQ(peers.before(options, 12).flows, 0U);
-  peers.add(options, 5, labelled(0.5F), 5'000, 100'000);
+  flow.step(options, 5, labelled(0.5F), 5'000, 100'000, {}, &peers);
   EXPECT_EQ(peers.before(options, 11).flows, 0U);
   EXPECT_EQ(peers.before(options, 6).bits, 0.0);
   EXPECT_EQ(peers.before(options, 6).flows, 1U);

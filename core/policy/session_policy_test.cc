@@ -373,9 +373,7 @@ class RandomSession : public testing::TestWithParam<unsigned> {
         Decision decision = labelled(static_cast<float>(random() % 1001) / 1000.0F);
         if (random() % 100 == 0) decision.probability = std::numeric_limits<float>::quiet_NaN();
         const std::uint64_t up = random() >> (random() % 64);
-        const FlowPolicy::Mark mark =
-            flow.step(options, second, decision, up, down, {}, peers.before(options, second));
-        peers.add(options, second, decision, up, down);
+        const FlowPolicy::Mark mark = flow.step(options, second, decision, up, down, {}, &peers);
         policy.add(decision, up, down, random() % 10 == 0 ? nullptr : bins.data(), mark);
       }
       results.push_back(policy.end_second(second));

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -159,6 +160,22 @@ def test_emulate_numbers_conditions_and_caches(lab: Lab, extractor: Extractor, t
     assert found.bytes_down[found.variant == 2].sum() < found.bytes_down[found.variant == 1].sum()
     assert len(list(tmp_path.iterdir())) == 2
     assert np.array_equal(emulate(few, extractor, tmp_path, conditions).rows, found.rows)
+
+
+def test_emulate_draws_the_same_with_another_build_of_the_extractor(
+    lab: Lab, extractor: Extractor, tmp_path: Path
+) -> None:
+    few = replace(lab, sessions=lab.sessions[:1])
+    conditions = (Condition("misses", "collector", 10, collector="misses"),)
+    found = emulate(few, extractor, tmp_path, conditions)
+    rebuilt = tmp_path / "reelsense"
+    shutil.copy(extractor.program, rebuilt)
+    with rebuilt.open("ab") as file:
+        file.write(b"another build")
+    other = Extractor(rebuilt)
+    assert other.digest != extractor.digest
+    again = emulate(few, other, tmp_path, conditions)
+    assert np.array_equal(again.rows, found.rows)
 
 
 def test_bundle_by_onnx_is_what_the_native_engine_says(lab: Lab, extractor: Extractor) -> None:

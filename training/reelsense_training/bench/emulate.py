@@ -20,7 +20,7 @@ from reelsense_training.data import augment
 from reelsense_training.data.extractor import Extractor
 from reelsense_training.data.series import file_sha256
 
-EMULATION_FORMAT = 1  # raise it when a transform's meaning changes
+EMULATION_FORMAT = 2  # raise it when a transform's meaning changes
 QUEUE_MS = 300.0
 BURST_BYTES = 30_000
 PHASE_STEPS_US = 1_000_000
@@ -127,12 +127,13 @@ def _emulated(
     packets: Packets | None = None
     result = []
     for condition in conditions:
-        parts = f"{EMULATION_FORMAT} {extractor.digest} {digest} {condition!r} {session.rtt_ms}"
-        key = hashlib.sha256(parts.encode()).digest()
-        path = cache / f"emulated-{key.hex()[:24]}.npz"
+        # What is drawn must not depend on which build of the extractor reads it.
+        made = f"{EMULATION_FORMAT} {digest} {condition!r} {session.rtt_ms}"
+        key = hashlib.sha256(f"{extractor.digest} {made}".encode()).hexdigest()[:24]
+        path = cache / f"emulated-{key}.npz"
         if not path.is_file():
             packets = packets or read_packets(session.folder)
-            rng = np.random.default_rng(int.from_bytes(key[:8], "little"))
+            rng = np.random.default_rng(int.from_bytes(hashlib.sha256(made.encode()).digest()[:8], "little"))
             phase = int(rng.integers(PHASE_STEPS_US))
             changed = condition.apply(packets, session, rng)
             temporary = path.with_suffix(f".{session.seed}.tmp.npz")

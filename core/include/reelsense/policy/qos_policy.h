@@ -63,20 +63,23 @@ struct PathLeaning {
 // Gathers it: one for each place that sees flows, be it a device or a link.
 class FlowPeers {
  public:
-  // Takes a window, after its flow took its own. In the order of their seconds; a second before the last
-  // begins anew.
-  void add(const PolicyOptions& options, std::int64_t second, const Decision& decision,
-           std::uint64_t bytes_up, std::uint64_t bytes_down) noexcept;
   // Of the second before this one.
   [[nodiscard]] PathLeaning before(const PolicyOptions& options, std::int64_t second) const noexcept;
 
  private:
+  friend class FlowPolicy;
+
   struct Sums {
     std::uint64_t second = 0;  // unsigned: it may wrap
     double bits = 0;
     double bytes_down = 0;
     std::uint32_t flows = 0;
   };
+
+  // The sums that a window of `second` goes to: in the order of their seconds; one before the last begins
+  // anew.
+  Sums& of(std::int64_t second) noexcept;
+
   Sums open_, last_;
 };
 
@@ -89,11 +92,11 @@ class FlowPolicy {
   };
 
   // Takes the flow's window of `second` and returns its mark from then on. Call it once for each window of
-  // the flow, in the order of their seconds; seconds without packets are left out. leaning: FlowPeers::before
-  // that second; as default-constructed it says nothing.
+  // the flow, in the order of their seconds; seconds without packets are left out. peers: of the place where
+  // the flow is seen, which takes the window too; null if only this flow is known.
   Mark step(const PolicyOptions& options, std::int64_t second, const Decision& decision,
             std::uint64_t bytes_up, std::uint64_t bytes_down, const FlowRequests& requests = {},
-            const PathLeaning& leaning = {}) noexcept;
+            FlowPeers* peers = nullptr) noexcept;
 
  private:
   enum class State : std::uint8_t { kNew, kUnsure, kVideo, kNonVideo, kBulk };
