@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reelsense_lab import truth
 from reelsense_lab.netlog import Connection, NetLog, Received
-from reelsense_lab.testbed import BACKGROUND, CLASS_OF, ServerClass
+from reelsense_lab.testbed import BACKGROUND, CLASS_OF, OTHER_DEVICE, ServerClass
 
 COLUMNS = (*truth.COLUMNS, "class", "workload", "video_bytes_down")
 MIXED = "mixed"
@@ -23,6 +23,10 @@ class FlowSecond:
     server_class: str
     workload: str
     video_bytes_down: int
+
+    @property
+    def other_device(self) -> bool:
+        return self.row.client.ip == OTHER_DEVICE
 
 
 @dataclass(slots=True)
@@ -102,7 +106,8 @@ def build(rows: Iterable[truth.Row], net_log: NetLog | None, workload_at: Callab
         label, video = server.label, row.bytes_down if server.label == VIDEO else 0
         if server.label == MIXED:
             label, video = labels[flow_key(row), row.time]
-        made.seconds.append(FlowSecond(with_label(row, label), server.name, workload_at(row.time), video))
+        workload = "download" if row.client.ip == OTHER_DEVICE else workload_at(row.time)
+        made.seconds.append(FlowSecond(with_label(row, label), server.name, workload, video))
     return made
 
 

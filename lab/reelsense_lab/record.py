@@ -18,6 +18,7 @@ from reelsense_lab import (
     background,
     browser,
     capture,
+    downloads,
     flow_truth,
     netlog,
     path,
@@ -56,6 +57,7 @@ class Taken:
     net_log: netlog.NetLog | None
     path_report: dict[str, Any]
     browsed: tuple[float, float]  # monotonic seconds
+    problems: list[str]  # of what ran beside the browser
 
 
 def record(wanted: Session, place: Place) -> dict[str, Any]:
@@ -96,13 +98,20 @@ def _take(wanted: Session, place: Place, folder: Path, product: Path) -> Taken:
         near = replace(bed, client=bed.server)
         modules = place.build / "node_modules"
         stack.enter_context(webserver.running(near, certificate, place.media, folder, wanted.ipv6, modules))
+        other = stack.enter_context(
+            downloads.of_another_device(bed, certificate.certificate, place.media, folder)
+            if wanted.downloads
+            else contextlib.nullcontext()
+        )
         with (
             capture.recording(bed, trace, counters),
             background.load(bed, wanted.background, wanted.seed, wanted.ipv6, folder),
+            downloads.beginning(other, wanted.downloads_at_s()) if other else contextlib.nullcontext(),
         ):
             browser_start = time.monotonic()
             seen = browser.browse(bed, wanted, certificate.spki_sha256, place.build, folder, net_log_file)
             browsed = browser_start, time.monotonic()
+            problems = other.problems(wanted.downloads) if other else []
     read_log = netlog.read(net_log_file) if net_log_file else None
     if net_log_file:
         net_log_file.unlink()
@@ -110,7 +119,7 @@ def _take(wanted: Session, place: Place, folder: Path, product: Path) -> Taken:
     if place.compress:
         testbed.run("zstd", "-q", "-6", "--rm", str(trace))
         trace = trace.with_suffix(".pcap.zst")
-    return Taken(trace, counters, seen, read_log, path_report, browsed)
+    return Taken(trace, counters, seen, read_log, path_report, browsed, problems)
 
 
 def _describe(wanted: Session, place: Place, taken: Taken, product: Path) -> dict[str, Any]:
@@ -124,7 +133,8 @@ def _describe(wanted: Session, place: Place, taken: Taken, product: Path) -> dic
     flow_truth.write(labelled.seconds, product / "truth.csv")
     bytes_down: Counter[int] = Counter()
     for each in labelled.seconds:
-        bytes_down[each.row.time] += each.row.bytes_down
+        if not each.other_device:
+            bytes_down[each.row.time] += each.row.bytes_down
     played = session.playback(events)
     session.write(wanted, timeline, played, bytes_down, product / "session.csv")
     (product / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
@@ -144,7 +154,7 @@ def _describe(wanted: Session, place: Place, taken: Taken, product: Path) -> dic
         )
     )
     found = verify.findings(wanted, packets, labelled, events, taken.counters, taken.seen.get("requests", {}))
-    return _summary(wanted, place, taken, labelled, played, found)
+    return _summary(wanted, place, taken, labelled, played, taken.problems + found)
 
 
 def _summary(

@@ -29,6 +29,8 @@ SETTLE_S = 0.5  # from opening the browser to the first action
 MIN_PART_S = 6.0
 BACKGROUND_KINDS = ("constant", "onoff", "player")
 MAX_BACKGROUND_MBIT = 100.0
+MAX_DOWNLOADS = 4
+DOWNLOADS_FROM_S = (1.0, 9.0)  # after the browser's start
 # Classes that cdn.lab.test can stand in for; a workload without any of these has no cdn variant.
 CDN_CLASSES = frozenset(("video", "live", "image", "files", "audio"))
 ENTRY_KEYS = frozenset(("each", "rotate", "repeat", "set"))
@@ -59,6 +61,7 @@ class Session:
     seconds: int = 45
     options: dict[str, Any] = field(default_factory=dict)
     background: tuple[dict[str, Any], ...] = ()
+    downloads: int = 0  # by another device behind the same path, until the session ends
 
     @property
     def path_name(self) -> str:
@@ -102,12 +105,19 @@ class Session:
             )
         return sorted(found, key=lambda action: float(action["at"]))
 
+    def downloads_at_s(self) -> list[float]:
+        """When each download begins, drawn from the seed."""
+        rng = random.Random(f"{self.seed}:downloads")
+        return [round(rng.uniform(*DOWNLOADS_FROM_S), 2) for _ in range(self.downloads)]
+
     def settings(self) -> dict[str, Any]:
         """As a mapping that `load` reads back into the same session."""
         settings = asdict(self)
         settings["parts"], settings["background"] = list(self.parts), list(self.background)
         if not self.parts:
             del settings["parts"]
+        if not self.downloads:
+            del settings["downloads"]
         return settings
 
 
@@ -176,6 +186,7 @@ def _rules() -> dict[str, tuple[Callable[[Any], bool], str]]:
             _is_background,
             f"a list of {{kind: {'|'.join(BACKGROUND_KINDS)}, mbit: 0 to {MAX_BACKGROUND_MBIT:g}}}",
         ),
+        "downloads": _integer(0, MAX_DOWNLOADS),
     }
 
 

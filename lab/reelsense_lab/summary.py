@@ -25,6 +25,7 @@ INDEX_COLUMNS = (
     "congestion",
     "cdn",
     "ipv6",
+    "downloads",
     "seed",
     "seconds",
     "flow_seconds",
@@ -52,7 +53,8 @@ def write_index(out: Path) -> list[dict[str, Any]]:
     with unfinished.open("w", newline="") as text:
         writer = csv.DictWriter(text, INDEX_COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(each["index"] for each in summaries)
+        # Summaries of before there were downloads do not name them.
+        writer.writerows({"downloads": each["settings"].get("downloads", 0), **each["index"]} for each in summaries)
     unfinished.replace(out / "index.csv")
     return summaries
 

@@ -65,6 +65,7 @@ BACKGROUND = _server("background", 61, "background")  # light clients, never in 
 EVERY_CLASS = (*SERVERS, CALL, BACKGROUND)
 CLASS_OF = {ip: server for server in EVERY_CLASS for ip in (server.ipv4, server.ipv6)}
 CLIENT_IPV4, CLIENT_IPV6 = "10.77.0.2", "fd77:77::2"
+OTHER_DEVICE = "10.77.0.3"  # behind the same path; only there if something downloads beside the phone
 
 
 def address(server: ServerClass, ipv6: bool) -> str:

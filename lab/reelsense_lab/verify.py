@@ -52,7 +52,7 @@ def findings(
 
 def _content(wanted: Session, labelled: flow_truth.FlowTruth) -> list[str]:
     """The workloads' servers were talked to; video sessions bring video, others none."""
-    seen = {each.server_class for each in labelled.seconds}
+    seen = {each.server_class for each in labelled.seconds if not each.other_device}
     through_cdn = wanted.cdn and "cdn" in seen
     wished = {workloads.WORKLOADS[name].classes[0]: name for name in wanted.workloads}
     missing = {name: server for server, name in wished.items() if server not in seen and not through_cdn}

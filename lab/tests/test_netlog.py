@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from packets import SECOND, frame, pcap
-from reelsense_lab import flow_truth, netlog, truth
+from reelsense_lab import flow_truth, netlog, testbed, truth
 from reelsense_lab.errors import LabError
 from reelsense_lab.netlog import Connection, NetLog, Received
 
@@ -71,6 +71,21 @@ def test_build_mixed_flow_carries_its_video_bytes_and_background_is_left_out(tmp
     ]
     assert (made.background_flows, made.background_bytes["down"]) == (1, 1028)
     assert made.attributed_share == 1
+
+
+def test_build_download_of_another_device_is_not_video_whatever_is_in_front(tmp_path: Path) -> None:
+    capture = tmp_path / "made.pcap"
+    files, other = ("10.77.0.30", 443), (testbed.OTHER_DEVICE, 40_000)
+    packets = [(SECOND, frame(files, other, 1000)), (SECOND + 1, frame(("10.77.0.10", 443), CLIENT, 500))]
+    capture.write_bytes(pcap(packets))
+    rows = truth.truth_rows(truth.read_packets(capture), frozenset())
+    found = {each.server_class: each for each in flow_truth.build(rows, None, lambda second: "reels").seconds}
+    assert (found["files"].row.label, found["files"].workload, found["files"].other_device) == (
+        "non-video",
+        "download",
+        True,
+    )
+    assert (found["video"].row.label, found["video"].workload, found["video"].other_device) == ("video", "reels", False)
 
 
 def test_build_call_flow_seen_from_the_peer_is_still_the_calls(tmp_path: Path) -> None:

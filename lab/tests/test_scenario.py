@@ -43,6 +43,10 @@ def test_load_single_session_has_a_name_and_a_seed_of_its_own(tmp_path: Path) ->
         ("sessions: []", "sessions: expected a list of mappings"),
         ("{sessions: [{each: {design: all}, what: 1}]}", "sessions[0].what: expected one of each"),
         (
+            "{design: aria, workload: reels, path: lte, downloads: 5}",
+            "sessions[0].downloads: expected an integer from 0 to 4, got 5",
+        ),
+        (
             "{design: aria, workload: reels, path: lte, background: [{kind: storm, mbit: 1}]}",
             "background: expected a list of {kind: constant|onoff|player",
         ),
@@ -67,6 +71,23 @@ def test_settings_read_back_give_the_same_session(tmp_path: Path) -> None:
 
     session = scenario.load(SCENARIOS / "ci.yaml")[1]
     assert scenario.load(write(tmp_path, yaml.safe_dump(session.settings()))) == [session]
+
+
+def test_downloads_begin_at_times_of_the_seed_and_are_read_back(tmp_path: Path) -> None:
+    import yaml
+
+    (session,) = scenario.load(write(tmp_path, "{design: aria, workload: reels, path: lte, downloads: 2, seed: 5}"))
+    low, high = scenario.DOWNLOADS_FROM_S
+    assert len(session.downloads_at_s()) == 2
+    assert all(low <= at <= high for at in session.downloads_at_s())
+    (again,) = scenario.load(write(tmp_path, yaml.safe_dump(session.settings())))
+    assert (again, again.downloads_at_s()) == (session, session.downloads_at_s())
+
+
+def test_settings_of_a_session_without_downloads_do_not_name_them(tmp_path: Path) -> None:
+    # Sessions recorded before there were any stay complete.
+    (session,) = scenario.load(write(tmp_path, "{design: aria, workload: reels, path: lte}"))
+    assert "downloads" not in session.settings()
 
 
 @pytest.mark.parametrize("file", sorted(SCENARIOS.glob("*.yaml")), ids=lambda file: file.name)
@@ -104,8 +125,17 @@ def test_full_and_more_are_two_hours_and_meet_their_balance(
     assert any(session.ipv6 for session in sessions)
 
 
-def test_full_and_more_share_no_session() -> None:
-    names = [session.name for file in ("full", "more") for session in scenario.load(SCENARIOS / f"{file}.yaml")]
+def test_shared_every_session_has_downloads_beside_it_and_every_design_has_reels_on_four_paths() -> None:
+    sessions = scenario.load(SCENARIOS / "shared.yaml")
+    assert all(session.downloads for session in sessions)
+    for design in workloads.DESIGNS:
+        assert len({s.path_name for s in sessions if (s.design, s.workload) == (design, "reels")}) == 4, design
+
+
+def test_recorded_scenarios_share_no_session() -> None:
+    names = [
+        session.name for file in ("full", "more", "shared") for session in scenario.load(SCENARIOS / f"{file}.yaml")
+    ]
     assert len(names) == len(set(names))
 
 

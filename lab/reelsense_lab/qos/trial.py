@@ -16,8 +16,8 @@ from statistics import median
 from typing import Any
 
 from reelsense_lab import browser, capture, path, summary, testbed, truth, webserver
+from reelsense_lab.downloads import of_another_device
 from reelsense_lab.qos import actors, decisions, design, lean, metrics, oracle
-from reelsense_lab.qos.downloads import Downloads, of_another_device
 from reelsense_lab.qos.gate import Gate, between
 from reelsense_lab.qos.live import Classifier, Ears, listening, released_model
 from reelsense_lab.qos.machine import Watch
@@ -113,8 +113,7 @@ def _take(wanted: design.Run, place: Place, folder: Path, reelsense: Path) -> Ta
         stack.enter_context(webserver.running(near, certificate, place.media, folder, False, modules))
         control = actors.PathControl(socket_file)
         stack.callback(control.close)
-        megabytes = max(json.loads((place.media / "www/index.json").read_text())["files_mb"])
-        downloads = stack.enter_context(of_another_device(bed, certificate.certificate, megabytes, folder))
+        downloads = stack.enter_context(of_another_device(bed, certificate.certificate, place.media, folder))
         stack.enter_context(capture.recording(bed, folder / "trace.pcap", taken.counters))
         _let_act(stack, wanted, bed, control, gate, reelsense, folder, taken)
         at_s = wanted.pair.downloads_at_s if wanted.arm.downloads else ()
@@ -129,15 +128,10 @@ def _take(wanted: design.Run, place: Place, folder: Path, reelsense: Path) -> Ta
         taken.machine = watch.figures()
         taken.start = float(started.read_text())
         taken.end = taken.start + session.seconds
-        taken.problems += _downloads_problems(downloads, len(at_s))
+        taken.problems += downloads.problems(len(at_s))
         if gate:
             taken.gate_bytes = gate.counters()
     return taken
-
-
-def _downloads_problems(downloads: Downloads, planned: int) -> list[str]:
-    missing = planned - len(downloads.started)
-    return [*downloads.problems(), *([f"{missing} downloads never began"] if missing else [])]
 
 
 def _let_act(

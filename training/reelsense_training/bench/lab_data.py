@@ -74,6 +74,7 @@ def _session(row: dict[str, str], folder: Path) -> Session:
         loss_pct=_number(row["loss_pct"]), policed=_flag(row["policed"]), outage=_flag(row["outage"]),
         protocol=row["protocol"], congestion=row["congestion"], cdn=_flag(row["cdn"]),
         ipv6=_flag(row["ipv6"]), seed=int(_number(row["seed"])), folder=folder / row["session"],
+        downloads=int(_number(row.get("downloads") or "0")),
     )  # fmt: skip
 
 

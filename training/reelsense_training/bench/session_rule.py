@@ -56,9 +56,10 @@ def session_accuracy(lab: Lab, answers: Answers) -> dict[str, object]:
     """
     right: dict[str, list[bool]] = {}
     idle: list[bool] = []
+    phone = lab.of_phone()
     probability = np.where(np.isnan(answers.probability), 0.5, answers.probability)
     for number, truth in enumerate(lab.truth):
-        mask = lab.windows.session == number
+        mask = (lab.windows.session == number) & phone
         if not mask.any() or not len(truth.second):
             continue
         second, down = lab.windows.second[mask], lab.windows.bytes_down[mask]

@@ -16,6 +16,7 @@ UP_HEAVY = ("upload",)  # workloads whose load is in the other direction
 SLOW_MBIT = 3.0  # mean down rate up to which a path is slow
 LOSSY_PCT = 0.5
 LONG_RTT_MS = 150.0
+OTHER_DEVICE = "10.77.0.3"  # the client of the downloads beside a session (lab/reelsense_lab/testbed.py)
 AXES = ("design", "path", "protocol", "session")
 
 
@@ -39,6 +40,7 @@ class Session:
     ipv6: bool
     seed: int
     folder: Path
+    downloads: int = 0  # of another device, on the same path
 
     @property
     def family(self) -> str:
@@ -130,6 +132,13 @@ class Lab:
         """A session attribute for every window [W]."""
         values = np.array([getattr(s, name) for s in self.sessions], dtype=object)
         return values[self.windows.session]
+
+    def of_phone(self) -> NDArray[np.bool_]:
+        """Mask [W] of what the phone sent and received; the rest is of the downloads beside it."""
+        mask = np.ones(len(self.windows), np.bool_)
+        crowded = np.array([s.downloads > 0 for s in self.sessions], np.bool_)[self.windows.session]
+        mask[crowded] = [self.keys.key[w][1] != OTHER_DEVICE for w in np.flatnonzero(crowded)]
+        return mask
 
     def workload_names(self) -> NDArray[np.object_]:
         return np.array(self.workloads, dtype=object)[self.windows.workload]

@@ -17,7 +17,7 @@ from reelsense_training.bench.windows import Lab, Session, Windows
 from reelsense_training.bench.windows import concatenate as join_windows
 from reelsense_training.data.dataset import VARIANTS, Corpus, Dataset, Variant, concatenate
 from reelsense_training.data.extractor import Extractor
-from reelsense_training.data.parts import lab_units
+from reelsense_training.data.parts import lab_condition, lab_units
 from reelsense_training.data.series import LAB
 
 Progress = Callable[[str], None]
@@ -40,7 +40,7 @@ class LabCorpus:
 
     lab: Lab
     windows: Windows  # recorded, then every other variant; ``variant`` is an index in VARIANTS
-    conditions: tuple[str, ...]  # "lab/<workload>"
+    conditions: tuple[str, ...]  # of `lab_conditions`
 
     def dataset(self, first_group: int, first_flow: int, first_condition: int) -> Dataset:
         """As windows of source LAB, numbered after the windows of other sources."""
@@ -51,16 +51,24 @@ class LabCorpus:
         return self.windows.take(self.windows.variant > 0)
 
 
+def lab_conditions(workloads: tuple[str, ...]) -> tuple[str, ...]:
+    """In the order that ``as_dataset`` numbers them."""
+    return tuple(lab_condition(name, crowded) for name in workloads for crowded in (False, True))
+
+
 def as_dataset(
     windows: Windows, sessions: tuple[Session, ...], first_group: int, first_flow: int, first_condition: int
 ) -> Dataset:
-    """Windows of lab sessions for training: designs make units, a session is a group, a workload a condition."""
+    """Windows of lab sessions for training: designs make units, a session is a group, a workload with or without
+    others' downloads beside it a condition.
+    """
+    beside = np.array([session.downloads > 0 for session in sessions])[windows.session]
     return Dataset(
         rows=windows.rows, video=windows.video, source=np.full(len(windows), LAB, np.int8),
         unit=lab_units(sessions)[windows.session],
         group=(windows.session + first_group).astype(np.int32), flow=(windows.flow + first_flow).astype(np.int32),
         second=windows.second, active=windows.counted, variant=windows.variant,
-        condition=(windows.workload + first_condition).astype(np.int16),
+        condition=(2 * windows.workload + beside + first_condition).astype(np.int16),
     )  # fmt: skip
 
 
@@ -78,7 +86,7 @@ def load_lab_corpus(folder: Path, extractor: Extractor, cache: Path, progress: P
     number = np.array([0, *other], np.int8)
     again = again.numbered_after(int(lab.windows.flow.max()) + 1, number[again.variant])
     joined = join_windows([lab.windows, again])
-    return LabCorpus(lab, joined, tuple(f"lab/{name}" for name in lab.workloads))
+    return LabCorpus(lab, joined, lab_conditions(lab.workloads))
 
 
 def with_lab(public: Corpus, lab: LabCorpus) -> Corpus:

@@ -27,6 +27,7 @@ CACHE_FORMAT = 2  # of the cached rows: raise it when what they mean changes
 DRAWN_FLOWS = 5000
 DRAWN_SEED = 1
 WORKERS = 2
+BESIDE = " beside downloads"
 MOST_LAB_UNITS = 4  # designs beyond share a unit, so that the number of fits stays what it is
 
 
@@ -46,12 +47,11 @@ class Part:
     @property
     def up_heavy(self) -> NDArray[np.bool_]:
         """Flows [N] whose load goes up: a window of theirs counts without 20 kB down."""
-        return np.array([name.rsplit("/", 1)[-1] in UP_HEAVY for name in self.condition], np.bool_)
+        names = [name.rsplit("/", 1)[-1].removesuffix(BESIDE) for name in self.condition]
+        return np.array([name in UP_HEAVY for name in names], np.bool_)
 
 
-def part_rows(
-    part: Part, extractor: Extractor, variant: Variant, cache: Path, enough: Enough
-) -> dict[str, NDArray]:
+def part_rows(part: Part, extractor: Extractor, variant: Variant, cache: Path, enough: Enough) -> dict[str, NDArray]:
     """rows float32 [W, F], flow, second, active [W] of a part's flows through a variant, from ``cache`` where it holds
     them. A row is active if it carries enough down or, in a flow whose load goes up, up.
     """
@@ -85,6 +85,13 @@ def with_part(corpus: Corpus, part: Part, found: list[tuple[int, dict[str, NDArr
     ]  # fmt: skip
     conditions = (*corpus.conditions, *names)
     return replace(corpus, windows=concatenate([windows, *added]), conditions=conditions, lab_sha256=part.digest)
+
+
+def lab_condition(workload: str, crowded: bool) -> str:
+    """What training gives a voice of its own: a workload, and apart from it the same beside others' downloads, whose
+    windows are few and look unlike the rest.
+    """
+    return f"lab/{workload}{BESIDE}" if crowded else f"lab/{workload}"
 
 
 def lab_units(sessions: tuple[Session, ...]) -> NDArray[np.int8]:
@@ -152,5 +159,9 @@ def lab_part(lab: Lab) -> Part:
     return Part(
         "lab", LAB, lab.digest, packets, np.concatenate([video for _, video, _ in found]),
         np.repeat(np.arange(len(found)), count).astype(np.int32), np.repeat(lab_units(lab.sessions), count),
-        tuple(f"lab/{name}" for _, _, workloads in found for name in workloads),
+        tuple(
+            lab_condition(name, session.downloads > 0)
+            for session, (_, _, workloads) in zip(lab.sessions, found, strict=True)
+            for name in workloads
+        ),
     )  # fmt: skip

@@ -47,7 +47,7 @@ struct PolicyOptions {
 
   double flow_window_bits = 3;
   double flow_peer_bits = 2;
-  double flow_enter_bits = 3;
+  double flow_enter_bits = 2;
   double flow_leave_bits = 1;
   double flow_evidence_high = 6;
   double flow_evidence_low = 4;
