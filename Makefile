@@ -152,8 +152,8 @@ lab-full: release ## record two hours of flow time into build/lab/full (root; ab
 	build/venv/bin/reelsense-lab full --out build/lab/full
 
 .PHONY: lab-more
-lab-more: lab-full ## record the four other app designs beside them: what the released models learned from (another 45 minutes)
-	build/venv/bin/reelsense-lab run lab/scenarios/full.yaml lab/scenarios/more.yaml --out build/lab/full
+lab-more: lab-full ## beside them the four other app designs, and slow paths shared with downloads: what the released models learned from (another hour)
+	build/venv/bin/reelsense-lab run lab/scenarios/full.yaml lab/scenarios/more.yaml lab/scenarios/shared.yaml --out build/lab/full
 
 .PHONY: qos-lab
 qos-lab: release ## players on congested paths with and without Reelsense, paired by seed (root; about two hours, resumes)

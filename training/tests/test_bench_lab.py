@@ -18,13 +18,15 @@ from reelsense_training.bench import cli
 from reelsense_training.bench.emulate import Condition, emulate, windows_of
 from reelsense_training.bench.lab_data import load_lab, read_index
 from reelsense_training.bench.packets import Packets, read_packets
-from reelsense_training.bench.predictors import Labels, PredictorError, answers, load_bundle
-from reelsense_training.bench.session_rule import scores
+from reelsense_training.bench.predictors import Answers, Labels, PredictorError, answers, load_bundle
+from reelsense_training.bench.session_rule import scores, session_accuracy
 from reelsense_training.bench.transform import Outage, Policer, Shaper, bottleneck, path_loss, stretch_rtt
-from reelsense_training.bench.windows import Lab
+from reelsense_training.bench.windows import OTHER_DEVICE, Lab, WindowKeys
 from reelsense_training.data.augment import coarse_clock
 from reelsense_training.data.extractor import Extractor
-from reelsense_training.data.series import DataError
+from reelsense_training.data.lab import as_dataset, lab_conditions
+from reelsense_training.data.parts import Part
+from reelsense_training.data.series import LAB, DataError, PacketSeries
 
 BUNDLE = REPOSITORY / "models" / "reelsense-ue" / "1.0.0"
 
@@ -258,3 +260,46 @@ def test_run_command_retrains_with_sessions_held_out(folder: Path, tmp_path: Pat
 def test_command_absent_lab_exits_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["folds", "--lab", str(tmp_path), "--quiet"]) == 1
     assert "no index.csv" in capsys.readouterr().err
+
+
+def _beside_a_download(lab: Lab) -> Lab:
+    """The lab as if every second window of its first session were another device's."""
+    first = np.flatnonzero(lab.windows.session == 0)
+    keys = list(lab.keys.key)
+    for w in first[::2]:
+        keys[w] = (keys[w][0], OTHER_DEVICE, *keys[w][2:])
+    return replace(
+        lab,
+        sessions=(replace(lab.sessions[0], downloads=1), *lab.sessions[1:]),
+        keys=WindowKeys(tuple(keys)),
+    )
+
+
+def test_of_phone_leaves_out_another_devices_downloads_and_so_does_the_session_label(lab: Lab) -> None:
+    assert lab.of_phone().all()
+    crowded = _beside_a_download(lab)
+    others = np.flatnonzero(~crowded.of_phone())
+    assert others.tolist() == np.flatnonzero(lab.windows.session == 0)[::2].tolist()
+    said = np.full(len(lab.windows), 0.9)
+    silent = said.copy()
+    silent[others] = 0.0
+    accuracy = [session_accuracy(crowded, Answers(p, 0.5, (0.1, 0.9))) for p in (said, silent)]
+    assert accuracy[0] == accuracy[1]
+    assert session_accuracy(lab, Answers(silent, 0.5, (0.1, 0.9))) != accuracy[0]
+
+
+def test_as_dataset_gives_sessions_beside_downloads_conditions_of_their_own(lab: Lab) -> None:
+    crowded = _beside_a_download(lab)
+    made = as_dataset(crowded.windows, crowded.sessions, 0, 0, 5)
+    names = np.array(lab_conditions(lab.workloads), dtype=object)[made.condition - 5]
+    workloads = crowded.workload_names()
+    beside = crowded.windows.session == 0
+    assert np.array_equal(names[beside], [f"lab/{name} beside downloads" for name in workloads[beside]])
+    assert np.array_equal(names[~beside], [f"lab/{name}" for name in workloads[~beside]])
+
+
+def test_lab_part_uploads_beside_downloads_are_still_up_heavy() -> None:
+    part = Part("lab", LAB, "", PacketSeries(*(np.zeros(0, np.int64),) * 4), np.zeros(0, np.bool_),
+                np.zeros(0, np.int32), np.zeros(0, np.int8),
+                ("lab/upload beside downloads", "lab/upload", "lab/feed beside downloads"))  # fmt: skip
+    assert part.up_heavy.tolist() == [True, True, False]
