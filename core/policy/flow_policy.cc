@@ -34,14 +34,18 @@ double stand_out(const PolicyOptions& options, double bits, const PathLeaning& l
   return std::max(0.0, std::min(bits - leaning.bits, limit));
 }
 
+// Has not asked for anything for long.
+bool is_silent(const PolicyOptions& options, const FlowRequests& requests) noexcept {
+  return static_cast<double>(requests.age_s) > options.transfer_seconds;
+}
+
 // A player asks for the next few seconds again and again; who gets much for long without asking, or megabytes
 // at a time, transfers.
 bool is_transfer(const PolicyOptions& options, const FlowRequests& requests) noexcept {
   const auto above = [](float log2_bytes, double bytes) {
     return static_cast<double>(log2_bytes) > log2_exact(1 + bytes);
   };
-  const bool silent = static_cast<double>(requests.age_s) > options.transfer_seconds;
-  return (silent && above(requests.open_chunk_log2, options.transfer_bytes)) ||
+  return (is_silent(options, requests) && above(requests.open_chunk_log2, options.transfer_bytes)) ||
          above(std::max(requests.open_chunk_log2, requests.chunk_log2), options.transfer_chunk_bytes);
 }
 
@@ -113,7 +117,7 @@ FlowPolicy::Mark FlowPolicy::step(const PolicyOptions& options, std::int64_t sec
   ++sums.flows;
   const bool was_counted = state_ != State::kNew && pause == 1;
   const std::uint32_t others = leaning.flows - (was_counted && leaning.flows > 0 ? 1 : 0);
-  if (others > 0) bits += stand_out(options, bits, leaning);
+  if (others > 0 && !is_silent(options, requests)) bits += stand_out(options, bits, leaning);
   bits = std::clamp(bits, -options.flow_window_bits, options.flow_window_bits);
   if (bits > 0 && is_transfer(options, requests)) bits = 0;
   // Part of a second, much of it handshake and slow start: every flow begins as little of a video.

@@ -176,12 +176,12 @@ class Path {
 
   // Marks of both after n seconds with these probabilities.
   std::array<FlowPolicy::Mark, 2> steps(int n, std::array<float, 2> probabilities,
-                                        std::uint64_t down = 100'000) {
+                                        std::uint64_t down = 100'000, const FlowRequests& requests = {}) {
     std::array<FlowPolicy::Mark, 2> marks;
     for (int i = 0; i < n; ++i, ++second_) {
       for (std::size_t f = 0; f < 2; ++f) {
         const Decision decision = labelled(probabilities[f]);
-        marks[f] = flows_[f].step(options_, second_, decision, 5'000, down, {}, &peers_);
+        marks[f] = flows_[f].step(options_, second_, decision, 5'000, down, requests, &peers_);
       }
     }
     return marks;
@@ -219,6 +219,13 @@ TEST(FlowPeers, FlowsThatLeanTheSameWay_DoNotLiftEachOther) {
 TEST(FlowPeers, FlowThatLooksNothingLikeVideo_IsNotLifted) {
   Path path;
   expect(path.steps(4, {0.19F, 0.001F})[0], kDscpDefault, QosReason::kNonVideo);
+}
+
+TEST(FlowPeers, FlowThatDoesNotAsk_IsNotLifted) {
+  const FlowRequests eight_seconds_ago{8, k1Megabyte, 0}, longer_ago{8.1F, k1Megabyte, 0};
+  Path asking, silent;
+  expect(asking.steps(3, {0.455F, 0.08F}, 100'000, eight_seconds_ago)[0], kDscpVideo, QosReason::kVideo);
+  expect(silent.steps(3, {0.455F, 0.08F}, 100'000, longer_ago)[0], kDscpDefault, QosReason::kUncertain);
 }
 
 TEST(FlowPeers, FlowAlone_IsNotItsOwnPeer) {

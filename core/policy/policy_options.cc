@@ -110,7 +110,8 @@ constexpr PolicyKey kKeys[] = {
     real("flow_peer_bits", "bits", 0, 20, &O::flow_peer_bits,
          "On a narrow path (below ample_kbps) the log-odds of a window grow by what they are above the "
          "mean of the flows beside it, at most to make up for a mean below 0 and at most by so much; not "
-         "those of a window that is as far below 0 itself. 0: they do not."),
+         "those of a window that is as far below 0 itself, or of a flow that has not asked for anything for "
+         "transfer_seconds. 0: they do not."),
     real("flow_enter_bits", "bits", 0.5, 100, &O::flow_enter_bits,
          "A flow gets AF31 when the evidence reaches this, and counts as non-video when it reaches the same "
          "below 0."),

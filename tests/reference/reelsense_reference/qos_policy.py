@@ -56,6 +56,8 @@ def stands_out(window: Window, before: list[Window], settings: dict[str, float])
     """Bits for being above what the flows of the second before were on average, itself included."""
     peers = [w for w in before if is_active(w, settings)]
     own = log_odds(window.probability)
+    if window.request_age > settings["transfer_seconds"]:
+        return 0.0
     narrow = 8 * sum(w.down for w in before) < 1000 * settings["ample_kbps"]
     if not narrow or not any(w.flow != window.flow for w in peers) or own < -settings["flow_peer_bits"]:
         return 0.0
