@@ -17,7 +17,7 @@ def test_classify_capture_gives_what_the_server_and_command_give(root, reels):
     result = reelsense.classify_capture(reels)
     assert (result.counters.packets, result.counters.flows, result.counters.windows) == (18_081, 2, 32)
     assert len(result.windows) == 32 and len(result.flows) == 2
-    assert result.counters.video_windows == int(result.windows.video.sum()) == 23
+    assert result.counters.video_windows == int(result.windows.video.sum()) == 24
     assert result.counters.uncertain_windows == int(result.windows.uncertain.sum()) == 10
     assert result.windows.raw["bytes_down"].sum() == 19_309_291
     assert result.capture.records == 18_081 and result.capture.damage is None
@@ -181,4 +181,4 @@ def test_tables_have_a_row_a_window(reels):
     assert (frame.groupby("label")["bytes_down"].sum() > 0).all()
     assert frame["server_port"].unique().tolist() == [443]
     part = windows[windows.video]
-    assert len(part) == 23 and part.labels == ["video"] * 23
+    assert len(part) == 24 and part.labels == ["video"] * 24

@@ -21,7 +21,7 @@ func TestRun_ChangedExpectation_Fails(t *testing.T) {
 		{"capture", "tests/golden/vectors/tcp_ends.jsonl", `"client_port":40000`, `"client_port":40001`, "tuple"},
 		{"socket", "tests/golden/views/vectors/socket_thresholds.csv", "a,1700000001,", "a,1700000002,", "second"},
 		{"socket", "tests/golden/views/vectors/socket_thresholds.csv", ",14.5849625", ",14.5850625", "feature 0"},
-		{"model", "models/reelsense-ue/1.0.0/golden.json", "0.890527", "0.891527", "probability"},
+		{"model", "models/reelsense-ue/1.0.0/golden.json", "0.886193", "0.887193", "probability"},
 		{"decisions", "tests/conformance/decisions/reels-h3.jsonl", `"prefetch_depth":3`, `"prefetch_depth":4`, "prefetch_depth"},
 		{"decisions", "tests/conformance/decisions/reels-h3.jsonl", `"label":"video"`, `"label":"non-video"`, "label"},
 		{"decisions", "tests/conformance/decisions/reels-h3.jsonl", `"uncertain":true`, `"uncertain":false`, "uncertain"},
