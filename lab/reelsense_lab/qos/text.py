@@ -78,8 +78,8 @@ $machine
 ## What this does not say
 
 - Players, servers and designs are the lab's, and the released model has learned from other sessions of the same
-  designs, some of them beside downloads by the same program on paths of the same kinds. The queues of the fixed path and
-  all seeds here are new to it. How it does on app designs that it has not seen beside downloads is in
+  designs, some of them beside downloads by the same program on paths of the same kinds. The queues of the fixed path
+  and all seeds here are new to it. How it does on app designs that it has not seen beside downloads is in
   training/README.md. Figures of a lab are lab figures.
 - The downloads run on another device behind the same link. An app that shares its phone with a download would see
   both.
