@@ -152,7 +152,7 @@ lab-full: release ## record two hours of flow time into build/lab/full (root; ab
 	build/venv/bin/reelsense-lab full --out build/lab/full
 
 .PHONY: lab-more
-lab-more: lab-full ## beside them the four other app designs, and slow paths shared with downloads: what the released models learned from (another hour)
+lab-more: lab-full ## beside them the four other app designs, and slow paths shared with downloads: what reelsense-ue learned from (another hour)
 	build/venv/bin/reelsense-lab run lab/scenarios/full.yaml lab/scenarios/more.yaml lab/scenarios/shared.yaml --out build/lab/full
 
 .PHONY: qos-lab

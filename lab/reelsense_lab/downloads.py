@@ -37,6 +37,13 @@ class Downloads:
             )
         self.started.append(running)
 
+    def start_each(self, zero: float, after_s: Sequence[float], enough: threading.Event) -> None:
+        """Each so many seconds after the monotonic second `zero`, until `enough` is set."""
+        for after in sorted(after_s):
+            if enough.wait(max(0.0, zero + after - time.monotonic())):
+                return
+            self.start()
+
     def problems(self, planned: int) -> list[str]:
         """Of those that ended by themselves, and how many of the `planned` ones never began."""
         ended = [(number, each.returncode) for number, each in enumerate(self.started) if each.poll() is not None]
@@ -50,15 +57,7 @@ class Downloads:
 def beginning(downloads: Downloads, after_s: Sequence[float]) -> Iterator[None]:
     """Each begins so many seconds from now, if the context lasts that long."""
     enough = threading.Event()
-    zero = time.monotonic()
-
-    def begin_all() -> None:
-        for after in sorted(after_s):
-            if enough.wait(max(0.0, zero + after - time.monotonic())):
-                return
-            downloads.start()
-
-    thread = threading.Thread(target=begin_all, daemon=True)
+    thread = threading.Thread(target=downloads.start_each, args=(time.monotonic(), after_s, enough), daemon=True)
     thread.start()
     try:
         yield

@@ -16,7 +16,7 @@ from statistics import median
 from typing import Any
 
 from reelsense_lab import browser, capture, path, summary, testbed, truth, webserver
-from reelsense_lab.downloads import of_another_device
+from reelsense_lab.downloads import Downloads, of_another_device
 from reelsense_lab.qos import actors, decisions, design, lean, metrics, oracle
 from reelsense_lab.qos.gate import Gate, between
 from reelsense_lab.qos.live import Classifier, Ears, listening, released_model
@@ -50,9 +50,9 @@ class Taken:
 class Director(threading.Thread):
     """From the driver's first action on: the path's time 0, then each download at its time."""
 
-    def __init__(self, started: Path, begin: Callable[[], None], at_s: tuple[float, ...], download: Callable[[], None]):
+    def __init__(self, started: Path, begin: Callable[[], None], at_s: tuple[float, ...], downloads: Downloads):
         super().__init__(daemon=True)
-        self.started, self.begin, self.at_s, self.download = started, begin, at_s, download
+        self.started, self.begin, self.at_s, self.downloads = started, begin, at_s, downloads
         self.enough = threading.Event()
         self.problem: Exception | None = None
 
@@ -64,10 +64,7 @@ class Director(threading.Thread):
                     return
             zero = time.monotonic()
             self.begin()
-            for at in self.at_s:
-                if self.enough.wait(max(0.0, zero + at - time.monotonic())):
-                    return
-                self.download()
+            self.downloads.start_each(zero, self.at_s, self.enough)
         except Exception as error:  # told by the thread that waits for us
             self.problem = error
 
@@ -117,7 +114,7 @@ def _take(wanted: design.Run, place: Place, folder: Path, reelsense: Path) -> Ta
         stack.enter_context(capture.recording(bed, folder / "trace.pcap", taken.counters))
         _let_act(stack, wanted, bed, control, gate, reelsense, folder, taken)
         at_s = wanted.pair.downloads_at_s if wanted.arm.downloads else ()
-        director = Director(started, lambda: control.ask({"profile": profile}) and None, at_s, downloads.start)
+        director = Director(started, lambda: control.ask({"profile": profile}) and None, at_s, downloads)
         watch = Watch.start()
         director.start()
         stack.callback(director.enough.set)
